@@ -44,7 +44,7 @@ class _Root(Root):
         "sync": Entry(f"{_COMMANDS}sync.sync:sync", "Sync ad accounts into Postgres."),
         "backfill": Entry(
             f"{_COMMANDS}sync.backfill:backfill",
-            "Bring in earlier days of insights, after it said what they cost.",
+            "Load earlier days of insights, after saying what they cost.",
         ),
         "reports": Entry(
             f"{_COMMANDS}reports:app",
@@ -52,7 +52,7 @@ class _Root(Root):
         ),
         "requests": Entry(
             f"{_COMMANDS}sync.requests:app",
-            "Ask for syncs that Dagster does, and see what came of them.",
+            "Ask Dagster for syncs, and see what came of them.",
         ),
         "reset": Entry(f"{_COMMANDS}sync.reset:reset", "Take datasets out, to be read again."),
         "status": Entry(f"{_COMMANDS}status:status", "Show how fresh every ad account is."),
@@ -72,7 +72,7 @@ class _Root(Root):
         "mcp": Entry(f"{_COMMANDS}mcp:mcp", "Serve metrics and questions to an MCP client."),
         "advice": Entry(
             f"{_COMMANDS}advice:app",
-            "What to pause, scale or mend in an ad account, and how sure that is.",
+            "What to pause, scale or fix in an ad account, and how sure that is.",
         ),
         "db": Entry(f"{_COMMANDS}db:app", "The database: its URL, a psql on it, its life."),
         "views": Entry(

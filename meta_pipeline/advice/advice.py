@@ -19,7 +19,7 @@ _NOUNS = {"account": "ad account", "campaign": "campaign", "adset": "ad set", "a
 
 
 class Kind(StrEnum):
-    """What an advice is about."""
+    """What a piece of advice is about."""
 
     DELIVERY = "delivery"
     LEARNING_LIMITED = "learning_limited"
@@ -94,7 +94,7 @@ class NoAdvice:
 def advice(
     account: Account, kind: Kind, entity: Entity, *, days_to_review: float = 7, **given: Any
 ) -> Advice:
-    """An advice on an entity of an account; `given` are the fields that are its own."""
+    """A piece of advice on an entity of an account; `given` are the fields that are its own."""
     values: dict[str, Any] = {
         "severity": Severity.MEDIUM,
         "entity_ids": (entity.entity_id,),

@@ -30,7 +30,7 @@ _DAYS_OF_ANOMALY = 3
 
 
 class Held(StrEnum):
-    """What the days after an advice said of its claim."""
+    """What the days after a piece of advice said of its claim."""
 
     HIT = "hit"
     FALSE_ALARM = "false alarm"
@@ -119,7 +119,7 @@ def backtest(
 
 
 def afterwards(final: Account, advice: Advice) -> Afterwards:
-    """What the days from an advice to its review say of it."""
+    """What the days from a piece of advice to its review say of it."""
     return _MEASURES[advice.kind](final, advice)
 
 

@@ -24,7 +24,7 @@ class Judgement:
 def judge(
     account: Account, thresholds: Thresholds | None = None, rules: Sequence[Rule] = RULES
 ) -> Judgement:
-    """Ask the rules; of several advices with one key, such as by two rules, the first counts.
+    """Ask the rules; where several have one key, such as by two rules, the first counts.
 
     What one rule advises to pause or to scale those after it know: they do not contradict it.
     """

@@ -1,4 +1,4 @@
-"""Outcome: what became of the numbers an advice was about, once its days are over and settled."""
+"""Outcome: what became of the numbers that advice was about, once its days are over and settled."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STEADY = 0.5
 
 
 class AdviceVerdict(StrEnum):
-    """How the numbers stand after an advice, beside before."""
+    """How the numbers stand after a piece of advice, beside before."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -37,7 +37,7 @@ class AdviceVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """An advice as it was given; `acted_on` is the day somebody followed it, None while nobody did.
+    """Advice as it was given; `acted_on` is the day somebody followed it, None while nobody did.
 
     `numbers` are those it rested on.
     """
@@ -77,14 +77,14 @@ class Review:
 
 
 def is_due(account: Account, given: Given, thresholds: Thresholds) -> bool:
-    """Whether the days after an advice are over, and have settled where numbers are compared."""
+    """Whether the days after it are over, and have settled where numbers are compared."""
     if given.kind in _STATES:
         return account.today >= max(given.review_on, given.begins)
     return settled(account, thresholds) >= given.ends
 
 
 def review(account: Account, given: Given) -> Review:
-    """Measure an advice whose review is due: the days after it beside as many before it.
+    """Measure a piece of advice whose review is due: the days after it beside as many before it.
 
     It says what happened, not that the advice was the cause: nobody experimented.
     """

@@ -40,7 +40,7 @@ _FIELDS = {
     "duplicates": ("status",),
     "learning_limited": ("targeting", "optimization_goal", "promoted_object", "daily_budget"),
 }
-"""Columns whose change shows that somebody followed an advice of the kind."""
+"""Columns whose change shows that somebody followed a piece of advice of the kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ def open_advice(
 
 
 def count_open_advice(connection: Connection[Any]) -> dict[tuple[str, str], int]:
-    """How many advices nobody has settled yet, by account and kind; none where there are none."""
+    """How much advice nobody has settled yet, by account and kind; none where there are none."""
     rows = connection.execute(
         "SELECT account_id, kind, count(*) FROM meta_ads.advice AS a WHERE NOT EXISTS"
         " (SELECT FROM meta_ads.advice_outcomes AS o WHERE o.advice_id = a.advice_id)"
@@ -266,14 +266,14 @@ def last_asked(connection: Connection[Any], account_id: str) -> Asked | None:
 def settle(
     connection: Connection[Any], advice_id: str, outcome: str, *, at: datetime, by: str, reason: str
 ) -> bool:
-    """Write what became of an advice; False when something already had."""
+    """Write what became of a piece of advice; False when something already had."""
     values = {"advice_id": advice_id, "outcome": outcome, "at": at, "by": by, "reason": reason}
     return connection.execute(_SETTLE, values).rowcount == 1
 
 
 @dataclass(frozen=True, slots=True)
 class TrackRecord:
-    """What became of the newest advices; `better` are of those that were followed."""
+    """What became of the newest advice; `better` are of those that were followed."""
 
     advices: int
     followed: int
@@ -296,7 +296,7 @@ class TrackRecord:
 def track_record(
     connection: Connection[Any], accounts: Sequence[str] | None = None, *, limit: int = 20
 ) -> TrackRecord:
-    """What became of the newest `limit` advices; what a more urgent one replaced is not counted."""
+    """What became of the newest `limit` of all advice, but for what a more urgent one replaced."""
     row = connection.execute(
         _RECORD,
         {"accounts": None if accounts is None else list(accounts), "limit": limit},
@@ -350,7 +350,7 @@ def unmeasured(connection: Connection[Any], accounts: Sequence[str], before: dat
 
 
 def reviewed(connection: Connection[Any], row: AdviceRow, review: Review, at: datetime) -> None:
-    """Write what was measured of an advice; a second time changes nothing."""
+    """Write what was measured of a piece of advice; a second time changes nothing."""
     connection.execute(
         "INSERT INTO meta_ads.advice_reviews"
         " (advice_id, account_id, verdict, sentence, numbers, reviewed_at)"

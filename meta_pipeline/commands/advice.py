@@ -33,7 +33,7 @@ _ID_SHOWN = 8
 
 @app.callback()
 def about() -> None:
-    """What to pause, scale or mend in an ad account, and how sure that is.
+    """What to pause, scale or fix in an ad account, and how sure that is.
 
     Made from the tables alone; nothing is ever changed at Meta.
     """
@@ -67,7 +67,7 @@ def judge(account: Accounts = None, as_json: AsJson = False) -> None:
 
 @app.command("list")
 def list_advice(account: Accounts = None, limit: Limit = 20, as_json: AsJson = False) -> None:
-    """List the advice that is open, the most urgent first: what, why, numbers, doubt."""
+    """List the open advice, the most urgent first: what, why, numbers, doubt."""
     from meta_pipeline.advisor import open_advice, recommended
 
     with opened_warehouse() as (_, warehouse):
@@ -129,7 +129,7 @@ def dismiss(
     advice: Annotated[str, typer.Argument(help="Id of the advice, or its beginning.")],
     reason: Annotated[str, typer.Option("--reason", help="Why not, for those who look later.")],
 ) -> None:
-    """Say no to an advice: it stays quiet for four weeks unless it becomes more urgent."""
+    """Dismiss a piece of advice: it stays quiet for four weeks unless it becomes more urgent."""
     from meta_pipeline.advisor import AdviceSettled, advice_beginning
     from meta_pipeline.advisor import dismiss as dismissed
 
@@ -181,7 +181,7 @@ def backtest(
 ) -> None:
     """Ask the rules on each past day, on what was known then, and say how right they were.
 
-    A hit is an advice whose claim the days after bear out, a false alarm one they contradict.
+    A hit is advice whose claim the days after bear out, a false alarm is advice they contradict.
     Regret is what doing nothing lost in results, had it been followed until its review date.
     Writes nothing.
     """

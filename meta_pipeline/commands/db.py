@@ -187,7 +187,7 @@ def grant_reader(
     role: Annotated[str, typer.Argument(help="An existing role of Postgres.")],
     revoke: Annotated[bool, typer.Option("--revoke", help="Take the rights back.")] = False,
 ) -> None:
-    """Let a role read all tables and views of meta_ads, also later ones, and change nothing.
+    """Let a role read all tables and views of meta_ads, later ones included, and change nothing.
 
     For dashboards, notebooks and analysts. An administrator makes the role first:
     CREATE ROLE analyst LOGIN PASSWORD '...'

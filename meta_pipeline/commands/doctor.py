@@ -83,7 +83,7 @@ def api_version(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say how long the API version in use lives, and what our queries would lose in the next.
+    """Say how long the API version in use is supported, and what queries would lose in the next.
 
     From the table of versions of this release and from the fields of the installed SDK; Meta is
     asked nothing. Exit code: 0, 1 when the version in use has expired or something would be lost.

@@ -215,7 +215,7 @@ def init(
     non_interactive: NonInteractive = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a commented .env: asks for the token, lists the ad accounts by name, lets one choose.
+    """Write a commented .env: asks for the token, lists the ad accounts by name, lets you choose.
 
     The token is tried at Meta before anything is written. The file is for its owner alone (mode
     0600); one that is there is never replaced unasked. Each question has a flag.

@@ -325,7 +325,7 @@ TABLE: tuple[ErrorRule, ...] = (
         2635,
         None,
         "This version of the Marketing API is retired.",
-        "Set META_API_VERSION to a living version (v26.0) and update meta-pipeline.",
+        "Set META_API_VERSION to a supported version (v26.0) and update meta-pipeline.",
         error=errors.VersionExpired,
     ),
     stop(

@@ -369,7 +369,7 @@ class AppRefused(Misconfigured):
 class VersionExpired(Misconfigured):
     """The configured version of the Marketing API is retired."""
 
-    default_next_step = "Set META_API_VERSION to a living version (v26.0)."
+    default_next_step = "Set META_API_VERSION to a supported version (v26.0)."
 
 
 class Blocked(Stop):

@@ -29,7 +29,7 @@ def seen_on(account: Account, today: date) -> Account:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An advice and the day it was first given in a replay."""
+    """A piece of advice and the day it was first given in a replay."""
 
     day: date
     advice: Advice
@@ -41,7 +41,7 @@ def replay(
     thresholds: Thresholds | None = None,
     rules: Sequence[Rule] = RULES,
 ) -> Iterator[Given]:
-    """Ask on each of the days; an advice counts once, on the first day it is given."""
+    """Ask on each of the days; a piece of advice counts once, on the first day it is given."""
     told: set[str] = set()
     for day in days:
         for one in judge(known_on(day), thresholds, rules).advices:

@@ -1,4 +1,4 @@
-"""What became of an advice: measured once its days have settled, and never more than they say."""
+"""What became of advice: measured once its days have settled, and never more than they say."""
 
 from __future__ import annotations
 

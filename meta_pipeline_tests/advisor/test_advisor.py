@@ -1,4 +1,4 @@
-"""The advisor on real tables: what is read, what is kept, and how an advice lives and ends."""
+"""The advisor on real tables: what is read, what is kept, and how advice lives and ends."""
 
 from __future__ import annotations
 

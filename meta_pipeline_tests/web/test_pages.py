@@ -348,7 +348,7 @@ def test_sync_now_is_a_wish_in_the_inbox_and_in_the_audit(
     ] * 3
     assert [one.action for one in web_warehouse.web.events(3)] == ["sync asked for"] * 3
     back = browser.post("/sync/cancel", data={"csrf": token[1], "request": rows[0].request_id})
-    assert "Taken back" in back.text
+    assert "Cancelled" in back.text
     assert len(web_warehouse.sync_requests.open()) == 2
 
 

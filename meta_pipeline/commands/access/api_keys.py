@@ -34,7 +34,7 @@ Scopes = Annotated[
 
 @app.callback()
 def about() -> None:
-    """Keys for programs that use /v1 of the web application: made, listed, rotated, taken back."""
+    """Create, list, rotate and revoke the keys of programs that use /v1 of the web application."""
 
 
 @app.command()
@@ -47,7 +47,7 @@ def create(
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and print it, once: only its SHA-256 is kept.
+    """Create a key and print it once: only its SHA-256 is kept.
 
     Two keys of one name may live at a time: make the second, give it to the program, then revoke
     the first.
@@ -91,7 +91,7 @@ def list_keys(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the keys, also those that are dead: what for, whose, until when, last used."""
+    """List the keys, dead ones included: what for, whose, until when, last used."""
     with opened_warehouse() as (_, warehouse):
         rows = warehouse.api_keys.all(tenant)
     if as_json:
@@ -123,7 +123,7 @@ def list_keys(
 def revoke(
     key: Annotated[str, typer.Argument(metavar="KEY", help="Its id, as list shows it.")],
 ) -> None:
-    """Take a key back, at once and for good."""
+    """Revoke a key, at once and for good."""
     with opened_warehouse(writes=True) as (_, warehouse):
         row = warehouse.api_keys.get(key)
         if row is None:

@@ -64,7 +64,7 @@ def connect(
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Connect ad accounts by logging in at Meta, in a browser on this machine.
+    """Connect ad accounts by logging in to Meta, in a browser on this machine.
 
     Meta leads back to http://localhost:8460/callback (META_LOGIN_PORT), which has to stand under
     Valid OAuth Redirect URIs, and allows that to apps in development mode only. With a live app

@@ -83,7 +83,7 @@ def add(
     ] = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Store a token of a system user or a person, after Meta said what it may do and reaches.
+    """Store the token of a system user or a person, after asking Meta what it may do and reach.
 
     The token is never an argument: others on the machine could read it. A connection of the same
     user and app is replaced.

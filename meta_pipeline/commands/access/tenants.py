@@ -285,7 +285,7 @@ def invitations(
         int, typer.Option("--days", min=1, max=90, help="For how many days it is good.")
     ] = 14,
     revoke_: Annotated[
-        str | None, typer.Option("--revoke", metavar="WHO", help="Whose invitation is taken back.")
+        str | None, typer.Option("--revoke", metavar="WHO", help="Whose invitation is revoked.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -96,7 +96,9 @@ def _version(version: str, notices: list[str | None]) -> Iterator[CheckFinding]:
     state = version_state(version, datetime.now(UTC).date())
     yield CheckFinding("API version", version, ok=state.ok, text=state.text, fix=state.fix)
     for notice in dict.fromkeys(filter(None, notices)):
-        fix = "Set META_API_VERSION to a version that lives; docs/tokens.md lists them."
+        fix = (
+            "Set META_API_VERSION to a version that is still supported; docs/tokens.md lists them."
+        )
         yield CheckFinding("API version", version, ok=False, text=notice, fix=fix)
 
 

@@ -44,7 +44,7 @@ def backfill(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring in earlier days of insights, after it said what they cost.
+    """Load earlier days of insights, after saying what they cost.
 
     Of the accounts named, or of all but those that the settings leave out. The same syncs as any
     other: days that are there and still valid are not read again unless forced, a day that is in

@@ -55,7 +55,7 @@ Request = Annotated[
 
 @app.callback()
 def about() -> None:
-    """Ask for syncs that Dagster does, and see what came of them.
+    """Ask Dagster for syncs, and see what came of them.
 
     The same list has what was asked for on the web, over the API and by Meta's webhooks.
     """
@@ -177,7 +177,7 @@ def show(
 
 @app.command()
 def cancel(request: Request) -> None:
-    """Take back a request that waits; one whose sync has begun goes on."""
+    """Cancel a request that is still waiting; one whose sync has begun goes on."""
     from meta_pipeline.sync_requests import cancel as taken_back
 
     with opened_warehouse(writes=True) as (_, warehouse):

@@ -55,8 +55,8 @@ _UNKNOWN_LASTS = timedelta(days=1)
     name=HERE.named("failed_runs"),
     minimum_interval_seconds=TICK_SECONDS,
     default_status=HERE.sensor_status,
-    description="Takes down runs that failed without the record of a sync to explain it; "
-    "sensor `alerts` tells people.",
+    description="Records runs that failed and left no sync record to explain why; sensor `alerts` "
+    "tells people.",
 )
 @asking
 def failed_runs(

@@ -22,8 +22,8 @@ JOB = "connection_care"
 @dg.op(
     name=HERE.named("take_care_of_connections"),
     config_schema={},
-    description="Renew tokens that end within 20 days, ask Meta about each once a day, sweep "
-    "logins nobody finished, carry out what people asked for at Meta.",
+    description="Renew tokens that end within 20 days, ask Meta about each once a day, remove "
+    "logins that nobody finished, carry out the deletions that people asked for at Meta.",
 )
 @asking
 def take_care_of_connections(

@@ -188,7 +188,7 @@ class Overview:
             passed=not self.failing,
             severity=dg.AssetCheckSeverity.ERROR,
             description="; ".join(f"{one.subject}: {one.cause}" for one in self.failing)
-            or "Every sensor and schedule that is on ticks.",
+            or "Every sensor and schedule that is on is ticking.",
             metadata={"failing": len(self.failing), "stopped_by_hand": ", ".join(self.stopped)},
         )
 
@@ -246,8 +246,8 @@ def look(instance: dg.DagsterInstance, resource: WarehouseResource, now: datetim
         dg.AssetCheckSpec(
             TICKING,
             asset=OVERVIEW_KEY,
-            description="No sensor and no schedule that is on fails again and again: what one does "
-            "would otherwise just not happen, and if it is `alerts`, nobody be told.",
+            description="No sensor or schedule that is on keeps failing: its work would silently "
+            "not be done, and if it is `alerts`, nobody would be told.",
         )
     ],
 )

@@ -49,7 +49,7 @@ data_quality = dg.ScheduleDefinition(
     cron_schedule=DATA_QUALITY_CRON,
     execution_timezone="UTC",
     default_status=HERE.schedule_status,
-    description="Hourly: ask all checks over all accounts. What fails is told by `alerts`.",
+    description="Hourly: ask all checks over all accounts. Sensor `alerts` reports what fails.",
     tags={"reason": "schedule"},
 )
 
@@ -98,8 +98,8 @@ def parquet_export(
     cron_schedule=CARE_CRON,
     execution_timezone="UTC",
     default_status=HERE.schedule_status,
-    description="Every two minutes: does a connection to Meta need something? A token is renewed "
-    "when 20 days are left, every connection looked at once a day.",
+    description="Every two minutes: see whether a connection to Meta needs anything. A token is "
+    "renewed when 20 days are left, every connection checked once a day.",
 )
 @asking
 def connection_care(

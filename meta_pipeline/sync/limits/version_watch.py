@@ -47,7 +47,7 @@ class VersionWatch:
             is_first = True
         if is_first:
             logger.warning(
-                "Meta on the API version: %s Set META_API_VERSION to a version that lives; "
-                "`meta-pipeline check` says how long each does.",
+                "Meta on the API version: %s Set META_API_VERSION to a version that is still "
+                "supported; `meta-pipeline check` says how long each is.",
                 notice,
             )

@@ -132,7 +132,7 @@ def advice_judged(visit: Visit, form: FormData, _: Connection) -> Done:
 
 
 def advice_dismissed(visit: Visit, form: FormData, connection: Connection) -> Done:
-    """Say no to an advice, and why: it stays quiet for four weeks unless it gets more urgent."""
+    """Dismiss advice, and say why: it stays quiet for four weeks unless it gets more urgent."""
     given = str(form.get("advice", ""))
     reason = " ".join(str(form.get("reason", "")).split())[:_LONGEST_REASON]
     if not reason:

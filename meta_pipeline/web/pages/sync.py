@@ -128,7 +128,7 @@ def sync_cancelled(visit: Visit, form: FormData, connection: Connection) -> Done
         raise NotFound("There is no open request of that id.")
     by, now = visit.visitor.subject, visit.now
     done = cancel(visit.warehouse, row, by=by, now=now, connection=connection)
-    said = "Taken back." if done else "Its sync has begun or is done: nothing was taken back."
+    said = "Cancelled." if done else "Its sync has begun or is done: nothing was cancelled."
     return Done("sync request taken back", row.request_id, "/sync", said)
 
 

@@ -101,7 +101,7 @@ class Two:
             name: _value(table, name, kind, category, tenant)
             for name, kind, category in self.columns[table]
         }
-        # Of an advice the level is no part of the key: one of them is enough.
+        # Of a piece of advice the level is no part of the key: one of them is enough.
         each = "entity_type" in row and table != "advice"
         return [row | {"entity_type": level} for level in LEVELS] if each else [row]
 
