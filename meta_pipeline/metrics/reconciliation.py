@@ -165,6 +165,7 @@ def _stored(row: Reconciliation) -> dict[str, Any]:
     return asdict(row) | {"status": str(row.status), "conversions": Jsonb(row.conversions)}
 
 
+# Both levels in one pass over the rows of a day: FILTER tells them apart.
 _COMPARE = """
     SELECT %(account_id)s AS account_id,
            wanted.day::date AS date_start,
@@ -220,11 +221,13 @@ _COMPARE = """
     LEFT JOIN meta_ads.meta_ad_accounts AS known ON known.account_id = %(account_id)s
     ORDER BY 2
 """
+# A reader has no such right, and neither a standby nor a read-only transaction takes a row.
 _MAY_STORE = """
     SELECT has_table_privilege('meta_ads.reconciliations', 'INSERT')
         AND has_table_privilege('meta_ads.reconciliations', 'UPDATE')
         AND NOT current_setting('transaction_read_only')::boolean
 """
+# In the order of the class, which has the key first: account and day.
 _STORED_NAMES = tuple(Reconciliation.__dataclass_fields__)
 _STORE = f"""
     INSERT INTO meta_ads.reconciliations ({", ".join(_STORED_NAMES)}, checked_at)

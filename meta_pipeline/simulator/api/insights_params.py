@@ -16,7 +16,9 @@ from meta_pipeline.simulator.insights.retention import GONE, MONTHS_KEPT
 from meta_pipeline.simulator.world.days import months_before
 
 LEVELS = ("account", "campaign", "adset", "ad")
+# What the edge of each node is about where the call names no level.
 OWN_LEVEL = {"AdAccount": "account", "Campaign": "campaign", "AdSet": "adset", "Ad": "ad"}
+# What a call that names no fields is answered with, beside its days.
 DEFAULT_FIELDS = ("account_id", "impressions", "spend")
 _DEFAULT_ACTION_BREAKDOWNS = ("action_type",)
 _ACTION_LIST = "list<AdsActionStats>"

@@ -51,6 +51,7 @@ def router(sim: Simulation) -> Router:
                 shown = handler(sim, request, body)
                 if inspect.isawaitable(shown):
                     shown = await shown
+            # First, as KeyError is a LookupError too: what the body lacks is the caller's slip.
             except (KeyError, TypeError, ValueError) as error:
                 return _json({"error": f"{type(error).__name__}: {error}"}, 400)
             except LookupError as error:

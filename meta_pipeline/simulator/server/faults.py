@@ -265,6 +265,7 @@ class FaultRule:
         if self.method not in {"*", request.method}:
             return False
         path = "/" + "/".join(request.path)
+        # By its end: `/ads` is that edge of every account.
         if not (path.endswith(self.path) or self.path == "*"):
             return False
         if any(request.text(name) != value for name, value in self.params.items()):

@@ -125,6 +125,7 @@ class Webhooks:
                     "effective_status" if one.field == "field_changed" else one.field,
                 )
             ]
+        # Meta may tell a change twice, and out of order (FACTS section 10).
         told *= copies
         if disorder is not None:
             random.Random(disorder).shuffle(told)  # noqa: S311 - an order, not a secret

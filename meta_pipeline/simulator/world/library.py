@@ -31,6 +31,7 @@ _AUDIENCES = (
 )
 CONVERSIONS, AUDIENCES = len(_CONVERSIONS), len(_AUDIENCES)
 _READY = {"code": 200, "description": "This audience is ready for use."}
+# As Meta writes a size that it does not tell (FIDELITY.md).
 _UNKNOWN_SIZE = -1
 
 
@@ -68,6 +69,7 @@ def audience(tree: Tree, index: int, anchored: int) -> dict[str, Any]:
     """Every readable field of a custom audience."""
     name, subtype, people = _AUDIENCES[index]
     draws = draw(tree.key, b"cuau", tree.ordinal, index)
+    # In epoch seconds, where other objects have a text (FIDELITY.md).
     created = anchored - 86_400 * (60 + draws[0] % 500)
     low = people if people == _UNKNOWN_SIZE else people - people // 20 + draws[1] % 100
     high = people if people == _UNKNOWN_SIZE else low + people // 8

@@ -28,6 +28,7 @@ from .refusals import BREAKDOWNS, STATUSES, WINDOWS, Refusals
 
 SMALLEST_PAGE = 25
 """Meta's own default. Where so few rows are too much, fewer days help and smaller pages do not."""
+# Named always: without a filter insights leave out other statuses at each level (FACTS §4.5).
 STATUSES_OF_LEVEL = {
     "campaign": ENTITY_SPECS[Part.CAMPAIGNS].statuses,
     "adset": ENTITY_SPECS[Part.ADSETS].statuses,

@@ -20,6 +20,7 @@ from .report_table import table_of
 HOUR = "hourly_stats_aggregated_by_advertiser_time_zone"
 CURRENCY = "account_currency"
 """What the amounts of a row are in, said with the row: the account's node may change later."""
+# Asked of every kind of rows but custom reports, which name their own.
 _METRICS = (
     "spend",
     "impressions",

@@ -92,6 +92,7 @@ class AccountWindows:
 
     def slices(self, window: Window) -> Iterator[Slice]:
         """The window, as `WindowReader` gives it."""
+        # One cursor for all datasets: its page size is what each of them begins with.
         cursor = self.state.cursors.get("insights")
         warehouse, account_id = self.context.warehouse, self.source.account_id
         reports = ReportReader(

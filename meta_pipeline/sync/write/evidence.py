@@ -156,6 +156,7 @@ def _without_rows(day: Evidence) -> DayVerdict:
 def _by_account(day: Evidence, account: Totals) -> DayVerdict:
     gone = day.gone.rows > 0
     fits = agree(day.returned, account, day.additive)
+    # Read apart, equal sums still prove a day that was over, but not that rows of it are gone.
     if fits and (day.together or (day.comparable and not gone)):
         return DayVerdict(DayOutcome.PROVEN, removes=gone)
     if not day.together:
@@ -191,6 +192,7 @@ def _without_proof(day: Evidence) -> DayVerdict:
 def agree(rows: Totals, account: Totals, additive: Sequence[str]) -> bool:
     """Whether rows add up to the account's own; amounts are rounded once in each row."""
     counts = [name for name in additive if name != "spend"]
+    # One more than there are rows: the account's own is rounded as well.
     allowed = _HALF_A_CENT * (rows.rows + 1) if rows.rows else Decimal(0)
     return abs(rows.spend - account.spend) <= allowed and all(
         getattr(rows, name) == getattr(account, name) for name in counts
