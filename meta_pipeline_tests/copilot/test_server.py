@@ -10,11 +10,13 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 import uvicorn
 from mcp import Client, StdioServerParameters, stdio_client
@@ -24,6 +26,7 @@ from meta_pipeline import metrics
 from meta_pipeline.copilot.server import http_application, mcp_server
 from meta_pipeline.local.ports import answers
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse.connect import Patience
 from meta_pipeline.web.access.api_keys import Scope, new_key
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -368,3 +371,29 @@ def test_names_of_others_are_only_in_structured_fields(place: Place) -> None:
     spoken = [named["message"], named["reading"], *named["notes"]]
     spoken += [tool.description for tool in tools.tools]
     assert not any(HOSTILE in (text or "") for text in spoken)
+
+
+@pytest.mark.parametrize("table", ["meta_ad_accounts", "metric_definitions", "meta_insights"])
+def test_a_locked_table_is_said_and_not_waited_for(place: Place, table: str) -> None:
+    quick = Patience(statement_seconds=20, lock_seconds=0.05, is_read_only=True)
+
+    async def run(client: Client) -> list[str]:
+        answers = [await client.call_tool(name, given) for name, given in CALLS.items()]
+        return [str(one.content) for one in answers if one.is_error]
+
+    with psycopg.connect(place.warehouse.url) as other:
+        other.execute(f"LOCK meta_ads.{table} IN ACCESS EXCLUSIVE MODE")
+        with Warehouse(place.warehouse.url, patience=quick) as impatient:
+            refused = in_memory(replace(place, warehouse=impatient), run)
+    assert refused
+    assert all("Cannot tell: Postgres says" in one for one in refused)
+
+
+def test_tables_that_cannot_be_reached_are_said_without_their_address(place: Place) -> None:
+    async def run(client: Client) -> str:
+        return str((await client.call_tool("list_accounts", {})).content)
+
+    with Warehouse("postgresql://nobody:S3CRET@127.0.0.1:9/none") as away:
+        said = in_memory(replace(place, warehouse=away), run)
+    assert "Cannot tell: the tables cannot be read now" in said
+    assert "nobody" not in said

@@ -55,7 +55,8 @@ def campaigns_csv(visit: Visit) -> Response:
     until = ExitStack()
     own = replace(visit, until=until)
     with ExitStack() as failed:
-        failed.callback(until.close)
+        # Closed with what went wrong: who lends the tables says what that means.
+        failed.push(until)
         until.enter_context(visit.site.downloads.one_more())
         dictionary = metrics.dictionary_of(own.warehouse)
         view = TableView.read(visit.request.query_params, dictionary)
