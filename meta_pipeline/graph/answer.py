@@ -150,12 +150,12 @@ def expect_page(body: Any) -> int | Malformed | None:
 
 
 def expect_keys(*names: str) -> Expectation:
-    """A JSON object that has all of `names`."""
+    """A JSON object that has all of `names`, none of them null."""
 
     def check(body: Any) -> int | Malformed | None:
         if not isinstance(body, dict):
             return _not_an_object(body)
-        missing = [name for name in names if name not in body]
+        missing = [name for name in names if body.get(name) is None]
         return Malformed(f"HTTP 200 without `{'`, `'.join(missing)}`") if missing else None
 
     return check

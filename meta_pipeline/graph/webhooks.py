@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from meta_pipeline.graph.answer import expect_keys
+from meta_pipeline.graph.answer import Expectation, expect_object, expect_page
 from meta_pipeline.graph.caller import Caller, Request
 
 OBJECT = "ad_account"
@@ -36,10 +36,11 @@ def subscribe_app(
 
 def app_subscription(caller: Caller, app_id: str) -> AppSubscription | None:
     """What the app subscribed to of ad accounts; None for nothing."""
-    answer = caller.send(_of_app(caller, "GET", app_id, {}, "data")).body
+    answer = caller.send(_of_app(caller, "GET", app_id, {}, expect_page)).body
     for one in answer["data"]:
-        if isinstance(one, dict) and one.get("object") == OBJECT:
-            names = [each.get("name") for each in one.get("fields") or () if isinstance(each, dict)]
+        if one.get("object") == OBJECT:
+            fields = one["fields"] if isinstance(one.get("fields"), list) else []
+            names = [each.get("name") for each in fields if isinstance(each, dict)]
             return AppSubscription(
                 str(one.get("callback_url") or ""),
                 tuple(str(name) for name in names if name),
@@ -56,14 +57,16 @@ def connect_account(caller: Caller, account_id: str) -> None:
 def connected_apps(caller: Caller, account_id: str) -> list[str]:
     """Ids of the apps that are told of this account."""
     path = f"{account_id}/subscribed_apps"
-    answer = caller.send(
-        Request("GET", path, {}, account_id, "subscribed_apps", expect=expect_keys("data"))
-    ).body
-    return [str(one["id"]) for one in answer["data"] if isinstance(one, dict) and "id" in one]
+    request = Request("GET", path, {}, account_id, "subscribed_apps", expect=expect_page)
+    return [str(one["id"]) for one in caller.send(request).body["data"] if "id" in one]
 
 
 def _of_app(
-    caller: Caller, method: str, app_id: str, params: dict[str, Any], *required: str
+    caller: Caller,
+    method: str,
+    app_id: str,
+    params: dict[str, Any],
+    expect: Expectation = expect_object,
 ) -> Request:
     secret = caller.transport.app_secret
     if secret is None:
@@ -74,6 +77,6 @@ def _of_app(
         params,
         None,
         "app_subscriptions",
-        expect=expect_keys(*required),
+        expect=expect,
         token=f"{app_id}|{secret}",
     )
