@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from meta_pipeline.governor import Thresholds
+from meta_pipeline.model.money import CURRENCIES
 from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.sync.context import thresholds_from
-from meta_pipeline.sync.rows.money import CURRENCIES
 
 from .policy import Policy
 from .rules import RotationRules

@@ -8,9 +8,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from meta_pipeline.model.money import half_a_unit
 from meta_pipeline.words import digits
 
-_HALF_A_CENT = Decimal("0.005")
 # Of the conversions the one that is money: rounded at each level by itself, as spend is.
 _REVENUE = "revenue"
 # Ads and account are read by different calls of one sync; numbers hardly move meanwhile.
@@ -54,6 +54,8 @@ class Comparison:
     same_sync: bool
     both_final: bool
     """Whether the ledger calls both readings final: nothing moved between them."""
+    currency: str | None
+    """What the account's amounts are in."""
     both_settled: bool
     """Whether both were read after Meta's 28 days: then nothing is late any more."""
 
@@ -93,13 +95,13 @@ class Comparison:
 
     @property
     def most_by_rounding(self) -> Decimal:
-        """What rounding so many amounts to cents can make at most."""
+        """What rounding so many amounts can make at most: to cents, or to whole yen."""
         # One for the account's own row, which is rounded too.
-        return _HALF_A_CENT * (self.ad_rows + 1)
+        return half_a_unit(self.currency) * (self.ad_rows + 1)
 
     @property
     def is_rounding(self) -> bool:
-        """Only cents differ, and no more of them than rounding so many amounts can make."""
+        """Only amounts differ, and no more of them than rounding so many amounts can make."""
         return self.counts_agree and 0 < abs(self.spend_difference) <= self.most_by_rounding
 
     def agrees(self, tolerance_pct: Decimal) -> bool:
@@ -166,7 +168,7 @@ def _agreement(
 ) -> tuple[ComparisonOutcome, str]:
     if not is_exact and not (apart and day.both_settled):
         return ComparisonOutcome.ROUNDING, (
-            f"Impressions and clicks agree; {day.ad_rows} amounts rounded to cents explain "
+            f"Impressions and clicks agree; {day.ad_rows} rounded amounts explain "
             f"{day.spend_difference:+f}."
         )
     if not apart:

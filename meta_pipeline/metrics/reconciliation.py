@@ -184,6 +184,7 @@ _COMPARE = """
            (SELECT count(*) FROM meta_ads.meta_ads AS gone
             WHERE gone.account_id = %(account_id)s AND gone.is_deleted) AS deleted_ads,
            coalesce(found.conversions, '{{}}') AS conversions,
+           known.currency,
            coalesce(ads.sync_run_id = account.sync_run_id, false) AS same_sync,
            coalesce(ads.is_final AND account.is_final, false) AS both_final,
            coalesce(

@@ -10,7 +10,7 @@ import pytest
 
 from meta_pipeline.fleet import RotationRules
 from meta_pipeline.fleet.policy import Tier, tier_of
-from meta_pipeline.sync.rows.money import CURRENCIES
+from meta_pipeline.model.money import CURRENCIES
 from meta_pipeline.warehouse import account_lock
 
 from .fleet import HOUR, MINUTE, NOW

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 
 from meta_pipeline.metrics.comparison import beside_each_other
 from meta_pipeline.metrics.once import once_each
+from meta_pipeline.model.money import WITHOUT_MINOR_UNIT_SQL
 
 from .question import Asked, Question, as_arrays
 
@@ -133,12 +134,15 @@ def _days(some: list[Contradiction]) -> str:
     return f"{shown} of {', '.join(accounts[:3])}" + (" and others" if len(accounts) > 3 else "")
 
 
-# Read within five minutes (300 s) counts as together, and half a cent an amount as rounding: as
-# `comparison` has them, which has judged all but the days of `live`.
-_CONTRADICTED = """
+# Read within five minutes (300 s) counts as together, and half a cent or yen an amount as rounding:
+# as `comparison` has them, which has judged all but the days of `live`.
+_CONTRADICTED = f"""
     WITH asked AS (
-        SELECT * FROM unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
+        SELECT one.*, CASE WHEN known.currency IN ({WITHOUT_MINOR_UNIT_SQL}) THEN 0.5
+                           ELSE 0.005 END AS half_a_unit
+        FROM unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
             AS one (account_id, since, until)
+        LEFT JOIN meta_ads.meta_ad_accounts AS known USING (account_id)
     ),
     ledger AS (
         SELECT read.account_id, read.date_start, max(read.fetched_at) AS fetched_at,
@@ -154,7 +158,8 @@ _CONTRADICTED = """
     ),
     whole AS (
         SELECT own.account_id, own.date_start, coalesce(own.spend, 0) AS spend,
-               coalesce(own.impressions, 0) AS impressions, coalesce(own.clicks, 0) AS clicks
+               coalesce(own.impressions, 0) AS impressions, coalesce(own.clicks, 0) AS clicks,
+               asked.half_a_unit
         FROM asked
         JOIN meta_ads.meta_insights AS own ON own.entity_type = 'account'
             AND own.entity_id = asked.account_id AND own.date_stop = own.date_start
@@ -162,7 +167,7 @@ _CONTRADICTED = """
     ),
     -- Rows read after their comparison are looked at themselves: those of few days.
     live AS (
-        SELECT whole.account_id, whole.date_start, whole.spend,
+        SELECT whole.account_id, whole.date_start, whole.spend, whole.half_a_unit,
                whole.spend - ads.spend AS spend_apart,
                (whole.impressions - ads.impressions)::bigint AS impressions_apart,
                (whole.clicks - ads.clicks)::bigint AS clicks_apart,
@@ -195,14 +200,14 @@ _CONTRADICTED = """
         FROM live
         WHERE (ad_rows = 0 AND (spend_apart <> 0 OR impressions_apart <> 0))
            OR (is_joint AND (impressions_apart <> 0 OR clicks_apart <> 0
-                             OR abs(spend_apart) > 0.005 * (ad_rows + 1)))
+                             OR abs(spend_apart) > half_a_unit * (ad_rows + 1)))
         UNION ALL
         SELECT done.account_id, done.date_start, coalesce(done.spend_account, 0),
                -- Cents that rounding explains are not why the day differs: its conversions are.
                CASE WHEN done.impressions_account = done.impressions_ads
                          AND done.clicks_account = done.clicks_ads
                          AND abs(done.spend_account - done.spend_ads)
-                             <= 0.005 * (done.ad_rows + 1)
+                             <= asked.half_a_unit * (done.ad_rows + 1)
                     THEN 0
                     ELSE coalesce(done.spend_account, 0) - coalesce(done.spend_ads, 0) END,
                coalesce(done.impressions_account, 0) - coalesce(done.impressions_ads, 0),

@@ -11,10 +11,10 @@ from typing import Any
 
 import orjson
 
+from meta_pipeline.model.money import major
 from meta_pipeline.nesting import cut
 
 from .keys import ID_TEXT
-from .money import major
 
 Converter = Callable[[Any, str | None], Any]
 """Takes Meta's value and the account's currency; raises Unfit for a value of the wrong kind."""

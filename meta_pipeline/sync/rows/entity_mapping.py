@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from meta_pipeline.model.money import CURRENCIES
 from meta_pipeline.model.part import ENTITIES
 from meta_pipeline.model.time_zone import zone
 from meta_pipeline.sync.days import is_known_zone
@@ -14,7 +15,6 @@ from meta_pipeline.sync.days import is_known_zone
 from .convert import Unfit, UnknownCurrency
 from .fields import ACCOUNT_FIELDS, EntitySpec, Field
 from .keys import id_text
-from .money import CURRENCIES
 from .unrecognized import Findings, Reason
 
 Row = tuple[Any, ...]

@@ -15,13 +15,13 @@ from types import NoneType
 from typing import Any
 
 from meta_pipeline.custom_reports.contract import GIVEN, FieldKind, kind_of
+from meta_pipeline.model.money import CURRENCIES
 
 from .actions import are_regular, is_countable
 from .convert import LARGEST_OF_A_DAY, Unfit, json_text, number
 from .datasets import CURRENCY, Dataset
 from .entity_mapping import Row, Source
 from .keys import HOUR_TEXT, ID_TEXT, hour_of, id_text
-from .money import CURRENCIES
 from .unrecognized import Findings, Reason
 
 _DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?\Z")

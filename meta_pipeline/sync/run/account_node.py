@@ -22,13 +22,13 @@ from meta_pipeline.graph import (
     Reauthorize,
     Throttled,
 )
+from meta_pipeline.model.money import CURRENCIES
 from meta_pipeline.model.time_zone import zone
 from meta_pipeline.moments import past
 from meta_pipeline.sync.context import SyncContext
 from meta_pipeline.sync.days import is_known_zone
 from meta_pipeline.sync.rows.entity_mapping import account_row
 from meta_pipeline.sync.rows.fields import ACCOUNT_FIELDS
-from meta_pipeline.sync.rows.money import CURRENCIES
 from meta_pipeline.sync.rows.unrecognized import Findings
 from meta_pipeline.warehouse import AccountRow, Connection, CursorRow
 

@@ -13,8 +13,6 @@ from enum import StrEnum
 
 from meta_pipeline.warehouse import Totals
 
-# Each row is rounded to a cent by itself.
-_HALF_A_CENT = Decimal("0.005")
 # Of a day that has only just begun: between two calls its first rows may have come.
 _WHOLE_DAY_PCT = 100
 PATIENCE = 3
@@ -44,6 +42,8 @@ class Evidence:
     """The account's own row; None when it was never read."""
     additive: Sequence[str] = ("spend", "impressions", "clicks")
     """The metrics that can be compared; none where cells do not add up."""
+    half_a_unit: Decimal = Decimal("0.005")
+    """How far the amount of a row may be off: each is rounded by itself."""
     account_first: bool = True
     """The account's row was read before the others."""
     together: bool = False
@@ -77,6 +77,18 @@ class Evidence:
         """Whether what is missing or too much has been so for some readings."""
         is_known = 0 < self.gone.rows == self.kept_rows
         return self.returned.rows > 0 and (self.unproven_reads >= PATIENCE or is_known)
+
+    def rounding(self, rows: Totals) -> Decimal:
+        """What the sum of so many amounts and the account's own may differ by."""
+        # One more than there are rows: the account's own is rounded as well.
+        return self.half_a_unit * (rows.rows + 1) if rows.rows else Decimal(0)
+
+    def agree(self, rows: Totals, account: Totals) -> bool:
+        """Whether rows add up to the account's own; amounts are rounded once in each row."""
+        counts = [name for name in self.additive if name != "spend"]
+        return abs(rows.spend - account.spend) <= self.rounding(rows) and all(
+            getattr(rows, name) == getattr(account, name) for name in counts
+        )
 
     def is_near(self, account: Totals) -> bool:
         """Whether a refresh of Meta's between two calls explains what was returned."""
@@ -155,7 +167,7 @@ def _without_rows(day: Evidence) -> DayVerdict:
 
 def _by_account(day: Evidence, account: Totals) -> DayVerdict:
     gone = day.gone.rows > 0
-    fits = agree(day.returned, account, day.additive)
+    fits = day.agree(day.returned, account)
     # Read apart, equal sums still prove a day that was over, but not that rows of it are gone.
     if fits and (day.together or (day.comparable and not gone)):
         return DayVerdict(DayOutcome.PROVEN, removes=gone)
@@ -164,7 +176,7 @@ def _by_account(day: Evidence, account: Totals) -> DayVerdict:
     has_begun = day.returned.rows or day.moves_pct == _WHOLE_DAY_PCT
     if day.moves_pct and has_begun and day.is_near(account):
         return DayVerdict(DayOutcome.OPEN)
-    if day.lasts and gone and agree(day.stored, account, day.additive):
+    if day.lasts and gone and day.agree(day.stored, account):
         return DayVerdict(DayOutcome.PROVEN)
     removes = day.lasts and gone and day.is_nearer(account)
     return DayVerdict(DayOutcome.CONTRADICTED, removes, difference(day, account))
@@ -177,7 +189,7 @@ def _without_proof(day: Evidence) -> DayVerdict:
         and day.account_first
         and (
             day.returned.impressions < day.account.impressions
-            or day.returned.spend < day.account.spend
+            or day.returned.spend + day.rounding(day.returned) < day.account.spend
         )
     )
     doubtful = (day.gone.rows and not day.lasts) or day.settled or day.unproven_reads or is_short
@@ -187,16 +199,6 @@ def _without_proof(day: Evidence) -> DayVerdict:
     if day.gone.rows:
         reason = f"{day.gone.rows} stored rows did not come again; {reason}"
     return DayVerdict(DayOutcome.DOUBTFUL, reason=reason)
-
-
-def agree(rows: Totals, account: Totals, additive: Sequence[str]) -> bool:
-    """Whether rows add up to the account's own; amounts are rounded once in each row."""
-    counts = [name for name in additive if name != "spend"]
-    # One more than there are rows: the account's own is rounded as well.
-    allowed = _HALF_A_CENT * (rows.rows + 1) if rows.rows else Decimal(0)
-    return abs(rows.spend - account.spend) <= allowed and all(
-        getattr(rows, name) == getattr(account, name) for name in counts
-    )
 
 
 def difference(day: Evidence, account: Totals) -> str:

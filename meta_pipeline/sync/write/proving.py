@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from meta_pipeline.model.missing import Missing
+from meta_pipeline.model.money import half_a_unit
 from meta_pipeline.moments import past
 from meta_pipeline.sync.days import SLACK, end_of_day, is_final, pause, runs, span, today
 from meta_pipeline.sync.plan.window import Window
@@ -182,6 +183,7 @@ class Proofs:
                     account=proofs.get(day, Totals()) if day in marked else None,
                     account_first=day in marked and marked[day].fetched_at <= reading.times[0],
                     additive=dataset.additive,
+                    half_a_unit=half_a_unit(self._source.currency),
                     together=self._is_proven_with(day, reading, marked.get(day)),
                     moves_pct=self._moves_pct(day, reading),
                     comparable=self._was_over(day, reading.times[0])

@@ -10,9 +10,9 @@ import pytest
 
 from meta_pipeline import metrics
 from meta_pipeline.metrics import MixedCurrencies
+from meta_pipeline.model.money import CURRENCIES
 from meta_pipeline.simulator import ABSENT, AccountSpec, Fault
 from meta_pipeline.sync import ENTITIES, Part, Status
-from meta_pipeline.sync.rows.money import CURRENCIES
 from meta_pipeline_tests.sync.lab import Lab, lab
 
 TOKYO = AccountSpec("珈琲 Tokyo", 3, 6, 12, (2, 4, 8), currency="JPY", zone="Asia/Tokyo")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -292,6 +294,53 @@ def test_a_day_that_moves_between_two_calls_is_not_doubted(database_url: str) ->
             assert not ledger(found, "insights_ad")[today]["is_final"]
             moved += by_day(found, "insights_ad").get(today) != account_rows(found).get(today)
         assert moved > 2, "each sync saw the numbers move"
+
+
+@pytest.mark.parametrize("currency", ["EUR", "JPY"])
+def test_amounts_that_are_rounded_row_by_row_are_proven(database_url: str, currency: str) -> None:
+    """To cents, or to whole yen: no day is in doubt, and no answer and no comparison says so."""
+    spec = AccountSpec("Gerundet", 3, 4, 8, (2, 3, 5), zone="Asia/Tokyo", currency=currency)
+    policy = PlanPolicy(backfill_days=33, breakdowns=(("age", "gender"),), levels=POLICY.levels)
+    with lab(database_url, spec, policy=policy, parallel=1) as found:
+        found.sim.fail(
+            "GET", "/insights", until=lambda request: request.text("level") == "account",
+            with_=Fault("rounded amounts", alter=rounded_amounts),
+        )  # fmt: skip
+        record = found.sync(parts=EXTRAS)
+        assert record.status is Status.SUCCESS, record.missing
+        today, totals = found.today(), account_rows(found)
+        stored = by_day(found, "insights_ad")
+        assert sum(stored[day][0] != totals[day][0] for day in stored) > 20
+        for dataset in ("insights_ad", "insights_adset", "insights_hourly"):
+            assert any(row["is_final"] for row in ledger(found, dataset).values()), dataset
+        with found.warehouse.connection() as connection:
+            days = metrics.reconcile(
+                connection, found.account_id, today - timedelta(days=32), today
+            )
+        assert metrics.ComparisonOutcome.ROUNDING in {day.status for day in days}
+        assert metrics.ComparisonOutcome.DIFFERS not in {day.status for day in days}
+        for is_compared in (True, False):
+            if not is_compared:
+                found.query("DELETE FROM meta_ads.reconciliations RETURNING 1")
+            answer = metrics.query(
+                found.warehouse, account=found.account_id, metrics=("spend",),
+                date_range=(min(stored), max(stored)), now=found.clock.now(),
+            )  # fmt: skip
+            assert not [one for one in answer.attrs["notes"] if "account row" in one]
+        found.advance(hours=1)
+        later = found.sync(parts=NUMBERS)
+        asked = [one.params for one in found.sim.journal if one.path.endswith("/insights")][-9:]
+        assert later.status is Status.SUCCESS, later.missing
+        assert later.insights_calls <= 4, asked
+
+
+def rounded_amounts(answer: Any, _: Any) -> Any:
+    """Every third row has the smallest amount more than it should, as if the others had less."""
+    page = json.loads(answer.body)
+    for row in page.get("data", ())[::3]:
+        amount = Decimal(row.get("spend", 0))
+        row["spend"] = str(amount + Decimal(1).scaleb(int(amount.as_tuple().exponent)))
+    return replace(answer, body=json.dumps(page).encode())
 
 
 # -- rows that are taken back ----------------------------------------------------------------------

@@ -26,6 +26,11 @@ def minor_per_major(currency: str | None) -> int | None:
     return 1 if currency in _WITHOUT_MINOR_UNIT else 100
 
 
+def half_a_unit(currency: str | None) -> Decimal:
+    """How far an amount in major units may be off by rounding: half a yen, half a cent."""
+    return Decimal("0.5") if minor_per_major(currency) == 1 else Decimal("0.005")
+
+
 def major(amount_minor: Decimal, currency: str | None) -> Decimal | None:
     """An amount of minor units in major ones: 500 is 5.00 USD and 500 JPY.
 
@@ -35,3 +40,7 @@ def major(amount_minor: Decimal, currency: str | None) -> Decimal | None:
     if factor is None:
         return None
     return amount_minor if factor == 1 else amount_minor.scaleb(-2)
+
+
+WITHOUT_MINOR_UNIT_SQL = ", ".join(f"'{name}'" for name in sorted(_WITHOUT_MINOR_UNIT))
+"""The currencies without one, as a list in SQL."""
