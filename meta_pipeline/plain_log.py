@@ -58,7 +58,8 @@ def as_json(record: logging.LogRecord) -> str:
         told["traceback"] = logging.Formatter().formatException(record.exc_info)
     cleaned = {name: redact(value) for name, value in told.items()}
     facts = getattr(record, "facts", {})
-    return json.dumps({**facts, **cleaned}, default=_fact)
+    told_of = {name: redact(one) if isinstance(one, str) else one for name, one in facts.items()}
+    return json.dumps({**told_of, **cleaned}, default=_fact)
 
 
 def _fact(value: object) -> str:

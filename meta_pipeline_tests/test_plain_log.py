@@ -56,7 +56,15 @@ def test_any_record_is_one_line_of_json_that_no_fact_disguises(
 
 def test_no_secret_is_in_a_line() -> None:
     moment = datetime(2026, 3, 18, tzinfo=UTC)
-    line = as_json(record("asked %s", f"?access_token={TOKEN}", error=OSError(TOKEN), at=moment))
+    line = as_json(
+        record(
+            "asked %s",
+            f"?access_token={TOKEN}",
+            error=OSError(TOKEN),
+            at=moment,
+            kept=f"of {TOKEN}",
+        )
+    )
     assert TOKEN not in line
     failed = record("asked %s", f"?access_token={TOKEN}")
     try:

@@ -156,3 +156,11 @@ def test_an_attribution_window_that_meta_retired_is_named_with_its_setting(
     monkeypatch.setenv("META_ATTRIBUTION_WINDOWS", f"1d_click, {name}")
     with pytest.raises(SettingsError, match=f"META_ATTRIBUTION_WINDOWS names {name}.*2026-01-12"):
         Settings.load()
+
+
+@pytest.mark.parametrize("name", ["web_url", "web_oidc_issuer", "dagster_ui_url"])
+@pytest.mark.parametrize("login", ["user:OPENSESAME@", ":OPENSESAME@", "OPENSESAME@"])
+def test_an_address_that_is_shown_has_no_login(name: str, login: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.load(env_file=None, **{name: f"https://{login}ads.example.com/x"})
+    assert "OPENSESAME" not in str(refused.value)

@@ -306,7 +306,8 @@ def _tell(
             "Next: meta-pipeline check, then meta-pipeline plan --all and meta-pipeline sync --all."
         )
         say(f"      One account by name: meta-pipeline sync {accounts[0].typed}")
-    _warn_of_git(output)
+    for written in filter(None, (output, kept)):
+        _warn_of_git(written)
 
 
 def _warn_of_git(output: Path) -> None:

@@ -64,6 +64,7 @@ def mcp(http: Http = False, host: Host = "127.0.0.1", port: Port = 8787) -> None
                 # Whoever looks for a hole is not told which version to look up.
                 server_header=False,
                 log_level="warning",
+                log_config=None,  # its lines are ours, without secrets
                 limit_concurrency=_MOST_REQUESTS,
             )
 

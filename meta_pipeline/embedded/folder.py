@@ -10,6 +10,8 @@ from pathlib import Path
 
 import platformdirs
 
+from meta_pipeline.folders import make_folders
+
 from .account import require_own_folder
 from .errors import ServerFolderError
 
@@ -40,13 +42,7 @@ class ServerFolder:
     def create(self) -> None:
         """Make the folders that are missing; leave the rights of those that exist alone."""
         try:
-            # Like mkdir -p; root's can be entered by the server's account.
-            mode = 0o755 if os.geteuid() == 0 else 0o700
-            for folder in reversed([self.path, *self.path.parents]):
-                if not folder.exists():
-                    with suppress(FileExistsError):
-                        folder.mkdir(mode=mode)
-                        folder.chmod(mode)  # whatever the umask says
+            make_folders(self.path)
             with suppress(FileNotFoundError):  # a reset at this moment: who needs it asks again
                 require_own_folder(self.path)
                 self.users.mkdir(mode=0o700, exist_ok=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from meta_pipeline.embedded import is_alive
+from meta_pipeline.folders import make_folders
 
 # An earlier demo that was just ended still stops its children.
 _WAIT_SECONDS = 20.0
@@ -48,7 +49,7 @@ class Home:
         Two daemons on one Dagster would start every run twice. A killed user's guardian still
         holds the lock while it ends what was started, so wait a little for one that is dying.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folders(self.path)
         self.path.chmod(0o700)  # compute logs, storage, the password of the database
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:

@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from meta_pipeline.folders import make_folders
 from meta_pipeline.local.children import Child, Children
 from meta_pipeline.local.database import data_root
 from meta_pipeline.local.environment import without_ours
@@ -112,7 +113,7 @@ def require_simulator() -> None:
 
 def _started(home: Home, stack: ExitStack) -> tuple[str, str]:
     require_simulator()
-    home.path.mkdir(parents=True, exist_ok=True)
+    make_folders(home.path)
     children = stack.enter_context(Children(home.path / "on-demand"))
     graph = start_simulator(children, without_ours(), folder=home.path, latency_ms=0)
     graph.wait()

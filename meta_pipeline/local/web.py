@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from meta_pipeline.folders import make_folders
 from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.settings.secret_files import concealed, private_folder
 from meta_pipeline.web.access.hosts import is_loopback
@@ -47,7 +48,7 @@ def address_to_open(settings: Settings, base: str, sign_in: SignIn) -> str:
 def note_address(settings: Settings, base: str) -> None:
     """Keep where it runs, for whoever wants another link."""
     folder = data_root(settings)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     (folder / "web_address").write_text(base, encoding="utf-8")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import AliasChoices, Field, SecretStr
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 
@@ -91,3 +93,11 @@ class AlertSettings(BaseSettings, defer_build=True):
         pattern=r"^\s*[A-Za-z0-9._:\[\]-]*(\s*,\s*[A-Za-z0-9._:\[\]-]+)*\s*$",
         description="Further names Dagster may be opened by, such as dagster.lan,10.0.0.5:3000",
     )
+
+    @field_validator("dagster_ui_url")
+    @classmethod
+    def _has_no_login(cls, value: str | None) -> str | None:
+        # Every message that links to it would carry the password to whoever reads the channel.
+        if value is not None and "@" in urlsplit(value).netloc:
+            raise ValueError("has a login in it, which alerts would show: leave it out")
+        return value

@@ -93,7 +93,7 @@ class WebSettings(BaseSettings, defer_build=True):
         if value is None:
             return None
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             raise ValueError("is not an address such as https://ads.example.com")
         return value.rstrip("/")
 

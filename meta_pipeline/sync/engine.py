@@ -24,6 +24,7 @@ from meta_pipeline.graph import (
 )
 from meta_pipeline.model.part import INSIGHTS
 from meta_pipeline.model.sync_run import Status, SyncRun
+from meta_pipeline.redaction import redact
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import (
     AccountBusy,
@@ -35,6 +36,7 @@ from meta_pipeline.warehouse import (
     WarehouseUnavailable,
     account_lock,
     fault,
+    without_secrets,
 )
 
 from .context import SyncContext
@@ -249,7 +251,7 @@ class SyncEngine:
         # An interrupt too: until the next sync of the account its row would say `running`.
         except BaseException as error:
             record.status = Status.FAIL
-            record.error_summary = f"{type(error).__name__}: {error}"
+            record.error_summary = redact(f"{type(error).__name__}: {error}")
             raise
         finally:
             # However it ended, its calls were made and its slices are committed.
@@ -384,7 +386,7 @@ def _told(account_id: str, error: psycopg.Error, url: str) -> WarehouseError:
     told = fault(error, url)
     if not isinstance(told, WarehouseUnavailable):
         return told
-    reason = str(error).partition("\n")[0]
+    reason = without_secrets(str(error).partition("\n")[0], url)
     return WarehouseUnavailable(
         f"The connection to Postgres was lost while {account_id} was synced ({reason}). What was "
         "committed is kept: run the sync again when the database answers."

@@ -37,8 +37,9 @@ _NAME = re.compile(r"[^\s/?#:@]*")
 _SHORT = 3
 """A password of fewer characters is hidden only where it can be nothing else."""
 _ANY_LOGIN = re.compile(r"(?<![\w+.-])(?P<user>[\w+.-]++://[^\s:/@]*+):\S*")
-_ANY_PASSWORD = re.compile(
-    r"(?P<name>\bpassword\s*=\s*)('(\\.|[^'\\])*'|(\\.|[^\s&\\])+)", re.IGNORECASE
+_ANY_SECRET = re.compile(
+    rf"(?P<name>\b({'|'.join(SECRETS)})\s*=\s*)('(\\.|[^'\\])*'|(\\.|[^\s&\\])+)",
+    re.IGNORECASE,
 )
 
 
@@ -75,7 +76,7 @@ def without_secrets(text: str, *urls: str) -> str:
         if len(secret) >= _SHORT:
             text = text.replace(secret, HIDDEN)
     text = re.sub(r"\S+", _without_login, text)
-    return _ANY_PASSWORD.sub(rf"\g<name>{HIDDEN}", text)
+    return _ANY_SECRET.sub(rf"\g<name>{HIDDEN}", text)
 
 
 def _without_login(word: re.Match[str]) -> str:

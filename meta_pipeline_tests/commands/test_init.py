@@ -159,6 +159,8 @@ def test_git_that_would_take_the_file_is_said(shell: Shell, token_file: str) -> 
     assert "add it to .gitignore" in shell.run(*given).stderr
     Path(".gitignore").write_text(".env*\n", encoding="utf-8")
     assert "gitignore" not in shell.run(*given, "--overwrite").stderr
+    Path(".gitignore").write_text(".env\n", encoding="utf-8")
+    assert "git does not ignore .env." in shell.run(*given, "--overwrite").stderr  # what was kept
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))

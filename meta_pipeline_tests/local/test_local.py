@@ -23,6 +23,7 @@ from meta_pipeline.local.database import DEMO_DATABASE, RealData, demo_database,
 from meta_pipeline.local.environment import of_settings, without_ours
 from meta_pipeline.local.home import AlreadyRunning, Home
 from meta_pipeline.local.ports import PortsTaken, answers_at, free_port, free_port_from, socket_in
+from meta_pipeline.local.web import note_address
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.words import ago
@@ -84,6 +85,25 @@ def test_a_socket_is_in_a_folder_of_ones_own_and_not_too_long(tmp_path: Path) ->
             assert answers_at(path)
         path.unlink()
     shutil.rmtree(near)
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_folders_that_are_missing_are_made_for_their_owner_alone(tmp_path: Path, mask: int) -> None:
+    there = tmp_path / "there"
+    there.mkdir(mode=0o755)
+    there.chmod(0o755)
+    former = os.umask(mask)
+    try:
+        with Home(there / "data" / "home").taken():
+            pass
+        note_address(Settings.load(env_file=None, data_dir=str(there / "own" / "data")), "x")
+    finally:
+        os.umask(former)
+    made = 0o755 if os.geteuid() == 0 else 0o700
+    modes = {one.name: one.stat().st_mode & 0o777 for one in there.rglob("*") if one.is_dir()}
+    assert modes.pop("home") == 0o700
+    assert set(modes.values()) == {made}
+    assert there.stat().st_mode & 0o777 == 0o755
 
 
 def test_a_home_is_used_by_one_at_a_time(tmp_path: Path) -> None:

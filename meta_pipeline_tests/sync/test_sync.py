@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from meta_pipeline.redaction import MASK
 from meta_pipeline.simulator import Fault, VirtualClock, demo_world
-from meta_pipeline.sync import ENTITIES, Part, Status
+from meta_pipeline.sync import ENTITIES, Part, Status, SyncRequest
 
 from .lab import START, Lab, lab
 
@@ -106,6 +107,18 @@ def test_a_token_that_died_stops_the_sync_and_says_what_to_do(small: Lab) -> Non
 
     assert record.status is Status.FAIL
     assert "META_ACCESS_TOKEN" in (record.error_summary or "")
+
+
+def test_an_unexpected_error_is_on_record_without_what_it_repeats(small: Lab) -> None:
+    secret = "EAAVERYSECRETTOKEN1234"
+
+    def fails(_: object) -> None:
+        raise RuntimeError(f"no route to ?access_token={secret}&limit=5")
+
+    with pytest.raises(RuntimeError):
+        small.engine.sync(SyncRequest(small.account_id), fails)
+    (record,) = small.engine.warehouse.runs.recent(1, account_id=small.account_id)
+    assert record.error_summary == f"RuntimeError: no route to ?access_token={MASK}&limit=5"
 
 
 @pytest.mark.parametrize("edge", ["campaigns", "adsets", "ads"])

@@ -19,6 +19,7 @@ from meta_pipeline.warehouse import (
     redacted,
     without_secrets,
 )
+from meta_pipeline.warehouse.redaction import SECRETS
 
 HEAD, TAIL = "Secr3t", "Tail9x"
 ODD = st.text(
@@ -137,3 +138,20 @@ def test_what_is_no_url_is_refused_without_repeating_it(url: str) -> None:
     for text in (str(raised.value), redacted(url), redacted(url, with_options=True)):
         assert HEAD not in text
         assert TAIL not in text
+
+
+@given(
+    name=st.sampled_from(SECRETS),
+    secret=st.text("abcXYZ019/@#%:.-_", min_size=3),
+    form=st.sampled_from(
+        ["{}={}", "{}='{}'", "{} = '{}'", "host=db {}={} user=x", "?a=b&{}={}&c=d"]
+    ),
+)
+def test_any_option_of_libpq_that_is_secret_is_hidden_by_its_name(
+    name: str, secret: str, form: str
+) -> None:
+    marked = f"OPEN{secret}SESAME"
+    said = without_secrets(f"nobody knows {form.format(name, marked)}")
+    assert name in said
+    assert "OPEN" not in said
+    assert "SESAME" not in said

@@ -271,6 +271,41 @@ def test_a_provider_is_not_asked_unencrypted(issuer: str) -> None:
         Settings.load(env_file=None, web_oidc_issuer=issuer)
 
 
+def elsewhere(issuer: str, *unencrypted: str) -> str:
+    """The provider's metadata, in which these are on this machine under no name of loopback."""
+    known = httpx2.get(f"{issuer}/.well-known/openid-configuration").json()
+    moved = {name: known[name].replace("127.0.0.1", "0.0.0.0") for name in unencrypted}
+    return json.dumps(known | moved)
+
+
+@pytest.mark.parametrize("endpoint", ["token_endpoint", "jwks_uri"])
+def test_no_endpoint_that_the_provider_names_is_asked_unencrypted(
+    site: Site, identity: Provider, endpoint: str
+) -> None:
+    boss = {"sub": "u1", "email": "boss@example.com", "email_verified": True}
+    identity.sends({"claims": boss})
+    identity.sends({"claims": boss, "wrong": {"metadata": elsewhere(identity.issuer, endpoint)}})
+    with (
+        served.running(web_application(site)) as url,
+        httpx2.Client(base_url=url, follow_redirects=True, timeout=PATIENCE_SECONDS) as browser,
+    ):
+        answer = browser.get("/sign-in/provider")
+        assert answer.status_code == 403, answer.text
+        assert "without encryption (http://0.0.0.0)" in answer.text
+        assert browser.get("/").url.path == "/sign-in"
+
+
+def test_a_provider_that_quotes_what_it_got_shows_no_secret(
+    stranger: httpx2.Client, identity: Provider
+) -> None:
+    quoted = {"error": "invalid_client", "error_description": f"no client has {provider.SECRET}!"}
+    identity.sends({"claims": {"sub": "u1"}, "wrong": {"token": json.dumps(quoted)}})
+    answer = stranger.get("/sign-in/provider")
+    assert answer.status_code == 403
+    assert "no client has" in answer.text
+    assert provider.SECRET not in answer.text
+
+
 def test_an_answer_nobody_asked_for_signs_nobody_in(stranger: httpx2.Client) -> None:
     assert stranger.get("/sign-in/back?code=x&state=y").status_code == 403
     assert stranger.get("/").url.path == "/sign-in"

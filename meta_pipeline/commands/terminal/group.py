@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from meta_pipeline.commands import profile
 from meta_pipeline.plain_log import keep_plain
 from meta_pipeline.printable import printable
+from meta_pipeline.redaction import redact
 
 from .heartbeat import heartbeat
 from .streams import forgiving
@@ -146,7 +147,8 @@ class Root(TyperGroup):
             raise
         except Exception as error:
             if hasattr(error, "format_message"):  # wrong usage: typer tells it, with the usage
-                error.message = printable(str(getattr(error, "message", "")))  # type: ignore[attr-defined]
+                said = redact(str(getattr(error, "message", "")))
+                error.message = printable(said)  # type: ignore[attr-defined]
                 raise error
             if ctx.params.get("traceback"):
                 raise error

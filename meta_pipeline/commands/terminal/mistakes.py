@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from meta_pipeline.redaction import redact
+
 CANNOT_TELL = 3
 """Exit code of a question that had no answer in time."""
 _UNANSWERED = ("CannotTell", "LockNotAvailable", "QueryCanceled")
@@ -30,6 +32,10 @@ def sentence(error: Exception) -> str:
     # By the module: importing the rooms to ask isinstance would take longer than the command.
     if type(error).__module__.startswith(_OWN):
         return str(error)  # all our own errors are sentences
+    return redact(_of_others(error))
+
+
+def _of_others(error: Exception) -> str:
     if isinstance(error, ImportError):
         return _of_import(error)
     if isinstance(error, UnicodeError):

@@ -15,8 +15,10 @@ from joserfc.errors import JoseError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from meta_pipeline.credentials import is_loopback
 from meta_pipeline.model.subject import OWN_ID, as_subject
 from meta_pipeline.printable import one_line
+from meta_pipeline.redaction import redact
 from meta_pipeline.settings import Settings
 from meta_pipeline.words import shortened
 
@@ -70,6 +72,16 @@ async def _bound(answer: httpx2.Response) -> None:
     answer.stream = _Bounded(answer.stream)
 
 
+async def _encrypted(request: httpx2.Request) -> None:
+    """Before anything is sent: an endpoint that the provider names is no less than its issuer."""
+    if request.url.scheme != "https" and not is_loopback(request.url.host):
+        raise SignInRefused(
+            "You were not signed in: the identity provider names an address without encryption "
+            f"({request.url.scheme}://{request.url.host}), and our secret would be read on the "
+            "way. Tell an admin."
+        )
+
+
 def _address(claims: Mapping[str, Any]) -> str | None:
     """The address as members are stored, where the provider has verified one."""
     email = claims.get("email")
@@ -102,10 +114,11 @@ class OpenId:
         issuer = str(settings.web_oidc_issuer)
         secret = settings.web_oidc_client_secret
         self._issuer = issuer
+        self._secrets = [secret.get_secret_value()] if secret else []
         self._client = OAuth().register(
             "provider",
             client_id=settings.web_oidc_client_id,
-            client_secret=secret.get_secret_value() if secret else None,
+            client_secret=self._secrets[0] if secret else None,
             server_metadata_url=f"{issuer}/.well-known/openid-configuration",
             client_kwargs={
                 "scope": "openid email profile",
@@ -113,7 +126,7 @@ class OpenId:
                 "code_challenge_method": "S256",
                 "timeout": _TIMEOUT_SECONDS,
                 "headers": {"Accept-Encoding": "identity"},
-                "event_hooks": {"response": [_bound]},
+                "event_hooks": {"request": [_encrypted], "response": [_bound]},
             },
         )
 
@@ -132,8 +145,9 @@ class OpenId:
             async with asyncio.timeout(self._step_seconds):
                 token = await self._client.authorize_access_token(request)
         except AuthlibBaseError as error:
-            # Whoever made the link to here may have written it.
-            reason = one_line(str(error.description or error.error or type(error).__name__))
+            # Whoever made the link to here may have written it; a provider may quote what it got.
+            reason = str(error.description or error.error or type(error).__name__)
+            reason = one_line(redact(reason, self._secrets))
             reason = shortened(reason, _LONGEST_REASON)
             raise SignInRefused(f"You were not signed in: {reason}. Try again.") from error
         except JoseError as error:

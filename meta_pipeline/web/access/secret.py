@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from meta_pipeline.folders import make_folders
+
 # As long as the hash that is made with it.
 _BYTES = 32
 
@@ -33,8 +35,7 @@ def kept_secret(folder: Path) -> Secret:
 
     Several processes that start at once get the same.
     """
-    # Root's is entered by the account that its Postgres runs as.
-    folder.mkdir(mode=0o700 if os.geteuid() else 0o755, parents=True, exist_ok=True)
+    make_folders(folder)
     path = folder / "web_secret"
     fresh = folder / f".web_secret.{os.getpid()}.{secrets.token_hex(4)}"
     if not path.exists():

@@ -273,3 +273,22 @@ def test_an_unforeseen_error_is_a_sentence_too(
 def test_a_full_disk_is_called_what_it_is() -> None:
     error = OSError(errno.ENOSPC, "No space left on device", "/data/x")
     assert sentence(error) == "The disk is full: /data/x."
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, ImportError, OSError, UnicodeError])
+def test_what_is_not_foreseen_is_told_without_the_secrets_it_repeats(
+    kind: type[Exception],
+) -> None:
+    url = f"https://graph.facebook.com/me?access_token={TOKEN}"
+    said = sentence(kind(f"{url} by postgresql://meta:{PASSWORD}@db/meta"))
+    assert "graph.facebook.com" in said
+    assert TOKEN not in said
+    assert PASSWORD not in said
+
+
+def test_wrong_usage_does_not_repeat_a_key(world: pytest.MonkeyPatch) -> None:
+    key = "mp_0123456789ab_" + "c" * 64
+    result = run("api-keys", "revoke", key)
+    assert result.exit_code == 2, result.output
+    assert "mp_0123456789ab_" in result.output
+    assert "c" * 9 not in result.output
