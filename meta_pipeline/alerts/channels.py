@@ -17,7 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from meta_pipeline.printable import link, markdown, slack
+from meta_pipeline.printable import link, markdown, one_line, slack
 from meta_pipeline.redaction import guard_http_logging
 from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.words import shortened
@@ -156,7 +156,7 @@ class Email:
 
     def _mail(self, message: Message) -> EmailMessage:
         mail = EmailMessage()
-        mail["Subject"] = message.subject
+        mail["Subject"] = one_line(message.subject)
         mail["From"] = self.sender
         mail["To"] = ", ".join(self.recipients)
         mail["Date"] = formatdate(localtime=False)
@@ -164,8 +164,7 @@ class Email:
         mail["Message-ID"] = make_msgid(domain="meta-pipeline.invalid")
         # So that no absence note answers it (RFC 3834).
         mail["Auto-Submitted"] = "auto-generated"
-        # Half a surrogate pair in somebody's name must not end the delivery.
-        mail.set_content(message.text.encode("utf-8", "replace").decode())
+        mail.set_content(message.text)
         return mail
 
 
@@ -176,7 +175,7 @@ class Log:
     name: str = "log"
 
     def send(self, message: Message) -> None:
-        logger.warning("%s\n%s", message.subject, message.text)
+        logger.warning("%s\n%s", one_line(message.subject), message.text)
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,9 @@ class Message:
 
     @property
     def text(self) -> str:
-        """All of it as plain text."""
+        """All of it as plain text, in which no line of a paragraph begins another."""
         return "\n\n".join(
-            "\n  ".join([one.title, *one.lines, *([one.link] if one.link else [])])
+            "\n  ".join(map(one_line, [one.title, *one.lines, *([one.link] if one.link else [])]))
             for one in self.paragraphs
         )
 

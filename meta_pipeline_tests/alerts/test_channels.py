@@ -24,6 +24,7 @@ from meta_pipeline.alerts import (
 )
 from meta_pipeline.alerts.channels import _slack, _teams
 from meta_pipeline.alerts.message import Message, Paragraph
+from meta_pipeline.printable import one_line
 from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline_tests.alerts.catchers import hook, postbox
 
@@ -128,6 +129,25 @@ def test_whatever_else_a_webhook_says_is_no_matter(body: bytes) -> None:
         caught.body = body
         Webhook(caught.url).send(MESSAGE)
     assert len(caught.posted) == 1
+
+
+@pytest.mark.parametrize(
+    "odd", ["a\nb", "a\r\nBcc: x@evil.test\r\n\r\nb", "\x1b[2Ja", "a\u202eb", "\ud83d", "a\x00b"]
+)
+def test_no_line_of_a_message_is_two_and_none_a_header(
+    odd: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    message = Message(odd, (Paragraph(odd, (odd, odd), f"http://d.test/{odd}"),), 1, 0)
+    with postbox() as caught:
+        Email("127.0.0.1", caught.port, "etl@test", ("a@test",), security="none").send(message)
+    (mail,) = caught.mails
+    assert mail["Bcc"] is None
+    assert mail["Subject"] == one_line(odd)
+    assert mail.get_content().rstrip().count("\n") == 3
+    with caplog.at_level(logging.WARNING, logger="meta_pipeline.alerts"):
+        Log().send(message)
+    (record,) = caplog.records
+    assert record.getMessage().count("\n") == 4
 
 
 @pytest.mark.parametrize("letter", ["x", "*", "店", "👩", "\x00", "\ud83d"])
