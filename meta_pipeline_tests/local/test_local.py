@@ -22,7 +22,14 @@ from meta_pipeline.local.children import Children
 from meta_pipeline.local.database import DEMO_DATABASE, RealData, demo_database, named_database
 from meta_pipeline.local.environment import of_settings, without_ours
 from meta_pipeline.local.home import AlreadyRunning, Home
-from meta_pipeline.local.ports import PortsTaken, answers_at, free_port, free_port_from, socket_in
+from meta_pipeline.local.ports import (
+    PortsTaken,
+    answers_at,
+    free_port,
+    free_port_from,
+    listening,
+    socket_in,
+)
 from meta_pipeline.local.web import note_address
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
@@ -61,6 +68,34 @@ def test_a_port_that_was_chosen_is_nobody_elses_before_anything_listens() -> Non
     )
     assert int(other.stdout) > mine
     assert free_port_from(mine) == mine
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_where_somebody_listens_for_localhost_nothing_is_served(address: str) -> None:
+    """A browser takes localhost for either: the link that signs in would be handed to them."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with closing(socket.socket(family)) as stranger:
+        stranger.bind((address, 0))
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        assert free_port_from(port) > port
+        for host in ("127.0.0.1", "localhost", "::1"):
+            with pytest.raises(PortsTaken, match="choose another with --port"):
+                listening(host, port)
+    for one in listening("127.0.0.1", port):
+        one.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_what_is_served_at_localhost_is_served_at_all_it_means(host: str) -> None:
+    port = free_port()
+    found = listening(host, port)
+    try:
+        for address in ("127.0.0.1", "::1"):
+            socket.create_connection((address, port), timeout=5).close()
+    finally:
+        for one in found:
+            one.close()
 
 
 def test_a_free_port_is_taken_as_it_is() -> None:

@@ -1,7 +1,9 @@
 """`meta-pipeline web`: the pages people open, on this machine or behind a proxy."""
 
 import gc
+from contextlib import suppress
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -36,6 +38,8 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
     """
     import uvicorn
 
+    from meta_pipeline.credentials import is_loopback
+    from meta_pipeline.local.ports import PortsTaken, listening
     from meta_pipeline.local.web import (
         address_to_open,
         base_url,
@@ -62,13 +66,20 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
         if sign_in is SignIn.LINK:  # others need no link, and may have no folder to write to
             note_address(settings, base)
         site = Site(settings, warehouse, secret_of(settings), sign_in)
+        # Before the link is told: where somebody else listens they would be handed it.
+        sockets = None
+        if is_loopback(host) and urlsplit(base).hostname == "localhost":
+            try:
+                sockets = listening(host, port)
+            except PortsTaken as error:
+                fail(str(error))
         say(styled(address_to_open(settings, base, sign_in), "bold"), "  (Ctrl-C ends it)")
         show_log()
         application = web_application(site)
         # What is there by now stays: looking for garbage in it would hold up a page for a tenth of
         # a second now and then.
         gc.freeze()
-        uvicorn.run(
+        config = uvicorn.Config(
             application,
             host=host,
             port=port,
@@ -82,3 +93,8 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
             timeout_graceful_shutdown=_GRACE_SECONDS,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )
+        server = uvicorn.Server(config)
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=sockets)
+        if not server.started:
+            raise typer.Exit(1)
