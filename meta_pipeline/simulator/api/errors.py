@@ -39,6 +39,7 @@ class GraphError(Exception):
         self.user_title = user_title
         self.user_message = user_message
         self.blame = blame
+        self.is_cut = False  # the body ends before it is whole, whatever it would have said
         self.flag = flag  # why the journal marks the request as unexpected, if it does
         self.call: Any = None  # whose call it was, once that is known: for the usage headers
 
@@ -264,6 +265,13 @@ def invalid_proof() -> GraphError:
 
 
 # -- amounts of data ------------------------------------------------------------------------
+
+
+def cut_off() -> GraphError:
+    """An answer that breaks off in the middle, as one that takes too long to make does."""
+    error = GraphError("(#2) Service temporarily unavailable", code=2, status=200)
+    error.is_cut = True
+    return error
 
 
 def reduce_data() -> GraphError:

@@ -21,6 +21,7 @@ _SPOILED_PAGES = {
     "reduce": errors.reduce_data,
     "too_much": errors.too_much_insights_data,
     "unknown": errors.unknown_error,
+    "cut": errors.cut_off,
 }
 _SPOILED_REPORTS = {
     "too_large": lambda: Plan("too_large", code=-3, subcode=1504045),

@@ -74,6 +74,8 @@ class Service:
         except errors.GraphError as error:
             flag, call = error.flag, error.call
             answer = self._refusal(error)
+            if error.is_cut:
+                fault = fault or Fault.truncate()
         except Exception as bug:  # a defect here must not look like one of Meta's errors
             _log.exception("the simulator failed on %s %s", request.method, request.display_path)
             flag = f"simulator_failure {type(bug).__name__}"

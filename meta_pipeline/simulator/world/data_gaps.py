@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 # By these names: what a page is answered with, and what becomes of a report.
-REFUSALS = frozenset({"timeout", "reduce", "too_much", "unknown"})
+REFUSALS = frozenset({"timeout", "reduce", "too_much", "unknown", "cut"})
 REPORTS = frozenset({"too_large", "fail", "skip"})
 
 

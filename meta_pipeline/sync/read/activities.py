@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from meta_pipeline.graph import GraphClient, Page
+from meta_pipeline.graph import FieldRejected, GraphClient, GraphError, Page
 from meta_pipeline.model.part import Part
 from meta_pipeline.sync.rows.convert import json_text, moment_or_none
 from meta_pipeline.sync.rows.entity_mapping import Row, Source
@@ -18,6 +18,9 @@ from meta_pipeline.sync.rows.keys import id_text
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.sync.write.slices import Slice, noting_last, rendered
 from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, schema
+
+from .halving import refused_beside
+from .refusals import FORBIDDEN, REFUSED, UNANSWERED
 
 # Entries are small, and an hour has few: one page as a rule.
 _PAGE_SIZE = 200
@@ -51,15 +54,57 @@ class ActivityReader:
 
     def slices(self, since: datetime) -> Iterator[Slice]:
         """One slice for each page; the last one carries the cursor for the next time."""
+        asked = list(_FIELDS)
+        while True:
+            try:
+                yield from self._walk(since, asked)
+            except REFUSED as error:
+                refused = self._refused(since, asked, error)
+                if not refused:
+                    raise
+                for name in refused:
+                    asked.remove(name)
+                    text, why = error.message, Reason.REFUSED_FIELD
+                    self._findings.note("activities", name, text, why)
+            else:
+                return
+
+    def _refused(self, since: datetime, asked: Sequence[str], error: GraphError) -> list[str]:
+        """The fields without which the edge answers, but for the time that tells what is new."""
+        if isinstance(error, FieldRejected) and error.field_name in asked[1:]:
+            return [error.field_name]
+        if isinstance(error, FORBIDDEN):  # most tokens that may not read the log may read nothing
+            return []
+
+        def takes(names: Sequence[str]) -> bool:
+            params = self._params(since, names) | {"limit": 1}
+            key = "activities_list"
+            account_id = self._source.account_id
+            path = f"{account_id}/activities"
+            try:
+                self._client.get(path, params, account_id=account_id, endpoint_key=key)
+            except REFUSED:
+                return False
+            return True
+
+        try:
+            return refused_beside(asked[:1], asked[1:], takes)
+        except UNANSWERED:
+            return []
+
+    def _params(self, since: datetime, names: Sequence[str]) -> dict[str, Any]:
+        return {
+            "fields": ",".join(names),
+            "since": int(since.timestamp()),
+            "until": int(self._source.data_as_of.timestamp()),
+        }
+
+    def _walk(self, since: datetime, names: Sequence[str]) -> Iterator[Slice]:
         self._newest = since
         # Up to when the sync began, whose time the cursor takes: what happens meanwhile comes next.
         pages = self._client.pages(
             f"{self._source.account_id}/activities",
-            {
-                "fields": ",".join(_FIELDS),
-                "since": int(since.timestamp()),
-                "until": int(self._source.data_as_of.timestamp()),
-            },
+            self._params(since, names),
             account_id=self._source.account_id,
             endpoint_key="activities_list",
             page_size=_PAGE_SIZE,

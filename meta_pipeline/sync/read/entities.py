@@ -13,7 +13,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from meta_pipeline.graph import CursorLost, FieldRejected, GraphClient, InvalidRequest, Page
+from meta_pipeline.graph import (
+    CursorLost,
+    FieldRejected,
+    GraphClient,
+    GraphError,
+    InvalidRequest,
+    Page,
+)
 from meta_pipeline.model.part import ENTITIES
 from meta_pipeline.sync.plan.edge_plan import EdgePlan, Mode, statuses_hash
 from meta_pipeline.sync.rows.convert import moment_or_none
@@ -31,8 +38,8 @@ from meta_pipeline.warehouse import (
     tracked_columns,
 )
 
-from .halving import refused_alone
-from .refusals import STATUSES, UNANSWERED, Refusals, is_invalid
+from .halving import refused_beside
+from .refusals import FORBIDDEN, REFUSED, STATUSES, UNANSWERED, Refusals
 
 OVERLAP = timedelta(minutes=10)
 """A delta starts this much before the newest change seen: Meta promises no order of commits."""
@@ -79,8 +86,9 @@ class EdgeReader:
                 mapper = EntityMapper(self._spec, self._findings, self._names)
                 slices = map(partial(self._slice, mapper=mapper), self._pages(self._params()))
                 yield from noting_last(slices, self._note_read)
-            except FieldRejected as error:
-                self._drop_field(error)
+            except (FieldRejected, *FORBIDDEN) as error:
+                if not self._goes_on_without(error):
+                    raise
             except CursorLost:
                 # It dies with its object (FACTS section 4.3). Rows that come again are not written.
                 lost += 1
@@ -88,14 +96,11 @@ class EdgeReader:
                     raise
             except InvalidRequest as error:
                 # Which statuses may be asked for is not settled (FACTS section 4.5).
-                source, asked = self._spec.edge, self._statuses
                 # Looked for once: where nothing is found, it may pass, or is of no value or field.
-                if not passing and self._refusals.drop_statuses(source, asked, error, self._takes):
-                    continue
-                if not passing and is_invalid(error) and self._drop_unnamed(error):
+                if not passing and self._is_asked_less(error):
                     continue
                 passing += 1
-                if passing == _TRIES or not asked or not is_invalid(error):
+                if passing == _TRIES or not self._statuses:
                     raise
             else:
                 return
@@ -116,7 +121,7 @@ class EdgeReader:
                 account_id=self._source.account_id,
                 endpoint_key=self._spec.endpoint_key,
             )
-        except InvalidRequest:
+        except REFUSED:
             return False
         return True
 
@@ -159,6 +164,7 @@ class EdgeReader:
         given = self._with_id(page.rows)
         rows = [mapper.row(one, self._source) for one in given]
         self._note_change_times(given)
+        self._refusals.is_answered = True
         ids, is_first = [str(one["id"]) for one in given], page.number == 1
         # No lambda over the page: a slice that waits for the writer would keep all of it.
         seen = partial(SeenIds(self._spec.edge).add, ids=ids, restart=is_first)
@@ -246,18 +252,32 @@ class EdgeReader:
         self._has_shrunk |= size < self._page_size
         self._page_size = size
 
-    def _drop_unnamed(self, error: InvalidRequest) -> bool:
+    @property
+    def _optional(self) -> list[str]:
+        """The fields that are asked for and may be left out: what a row is known by may not."""
+        asked = self._names or tuple(one.name for one in self._spec.fields)
+        return [name for name in asked[1:] if name not in self._refused]
+
+    def _is_asked_less(self, error: InvalidRequest) -> bool:
+        """Whether there are statuses or fields without which the edge answers."""
+        source, asked = self._spec.edge, self._statuses
+        dropped = self._refusals.drop_statuses(source, asked, error, self._takes)
+        return dropped or self._drop_unnamed(error)
+
+    def _goes_on_without(self, error: GraphError) -> bool:
+        """Whether there is a field without which the edge answers; a named one is believed."""
+        if isinstance(error, FieldRejected) and error.field_name in self._optional:
+            self._drop_field(error)
+            return True
+        # Before anything was answered, it is as likely the whole account that is forbidden.
+        may_be_field = self._refusals.is_answered or not isinstance(error, FORBIDDEN)
+        return may_be_field and self._drop_unnamed(error)
+
+    def _drop_unnamed(self, error: GraphError) -> bool:
         """Leave out the fields without which the edge answers, where Meta names none."""
-        own, *others = self._names or tuple(one.name for one in self._spec.fields)
-
-        def takes(some: Sequence[str]) -> bool:
-            return self._takes(self._statuses, [own, *some])
-
-        others = [name for name in others if name not in self._refused]
+        own, takes = self._spec.fields[0].name, partial(self._takes, self._statuses)
         try:
-            if not others or takes(others) or not takes(()):
-                return False
-            refused = refused_alone(others, takes)
+            refused = refused_beside([own], self._optional, takes)
         except UNANSWERED:
             return False
         for name in refused:
@@ -265,8 +285,6 @@ class EdgeReader:
         return bool(refused)
 
     def _drop_field(self, error: FieldRejected) -> None:
-        if error.field_name in self._refused or error.field_name == self._spec.fields[0].name:
-            raise error
         self._refused.add(error.field_name)
         self._findings.note(self._spec.edge, error.field_name, error.message, Reason.REFUSED_FIELD)
 

@@ -18,6 +18,20 @@ def refused_alone(names: Sequence[str], takes: Asks) -> list[str]:
     return _confirmed(_alone(names, takes), names, takes)
 
 
+def refused_beside(own: Sequence[str], others: Sequence[str], takes: Asks) -> list[str]:
+    """As `refused_alone` of the others, each asked for beside its own names.
+
+    None of them where all are taken, and where the own names are refused as well.
+    """
+
+    def takes_others(some: Sequence[str]) -> bool:
+        return takes([*own, *some])
+
+    if not others or takes_others(others) or not takes(own):
+        return []
+    return refused_alone(others, takes_others)
+
+
 def refused_together(names: Sequence[str], takes: Asks) -> list[str]:
     """As `refused_alone`, and all of the names where each alone is taken."""
     return _confirmed(_alone(names, takes) or list(names), names, takes)

@@ -10,12 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from meta_pipeline.graph import FieldRejected, InvalidRequest, RangeTooOld, ValueRejected
+from meta_pipeline.graph import (
+    FieldRejected,
+    GraphError,
+    InvalidRequest,
+    RangeTooOld,
+    ValueRejected,
+)
 from meta_pipeline.sync.plan.window import Window
 
 from .halving import refused_alone, refused_together
 from .insights_query import InsightsEdge
-from .refusals import BREAKDOWNS, UNANSWERED, WINDOWS, Refusals, is_invalid
+from .refusals import BREAKDOWNS, FORBIDDEN, UNANSWERED, WINDOWS, Refusals
 from .retention import UNIQUE_COUNTS, without_unique_counts
 
 # Subcode of breakdowns that do not go together; the message names none of them.
@@ -30,24 +36,31 @@ class Inquiry:
         self._edge = edge
         self._refusals = refusals
 
-    def drop_value(self, window: Window, error: InvalidRequest) -> bool:
-        """Leave out an attribution window or statuses that Meta does not take; whether any was."""
-        if isinstance(error, RangeTooOld):
+    def drop_value(self, window: Window, error: GraphError) -> bool:
+        """Leave out statuses, attribution windows or fields that Meta refuses; whether any was.
+
+        What is forbidden is looked into only where something of the account was answered.
+        """
+        refusals, as_report = self._refusals, _is_of_report(error)
+        if isinstance(error, RangeTooOld) or not refusals.may_find_out:
+            return False
+        if isinstance(error, FORBIDDEN) and not refusals.is_answered:
             return False
         level = window.dataset.level
-        takes = partial(self._edge.takes_statuses, window)
-        source = f"insights_{level}"
-        if self._refusals.drop_statuses(source, self._edge.statuses(level), error, takes):
-            return True
-        if not is_invalid(error) or not self._refusals.may_find_out:
-            return False
+        takes = partial(self._edge.takes_statuses, window, as_report=as_report)
+        source, asked = f"insights_{level}", self._edge.statuses(level)
+        if isinstance(error, InvalidRequest):
+            if refusals.drop_statuses(source, asked, error, takes):
+                return True
+            if not refusals.may_find_out:
+                return False
         try:
             return self._drop_unnamed(window, error)
         except UNANSWERED:
-            self._refusals.found_out_nothing()
+            refusals.found_out_nothing()
             return False
 
-    def _drop_unnamed(self, window: Window, error: InvalidRequest) -> bool:
+    def _drop_unnamed(self, window: Window, error: GraphError) -> bool:
         """Leave out attribution windows or fields without which the question is taken.
 
         Where Meta names nothing, or a place that is another's, what is refused is found by asking.
@@ -55,29 +68,54 @@ class Inquiry:
         windows = self._edge.attribution_windows(window.dataset.report)
         metrics = [name for name in self._edge.asked(window) if not name.endswith("_id")]
         ids = [name for name in self._edge.asked(window) if name.endswith("_id")]
+        takes = partial(self._edge.takes, window, as_report=_is_of_report(error))
 
         def takes_windows(some: Sequence[str]) -> bool:
-            return self._edge.takes(window, windows=some)
+            return takes(windows=some)
 
         def takes_fields(some: Sequence[str]) -> bool:
-            return self._edge.takes(window, fields=[*ids, *some])
+            return takes(fields=[*ids, *some])
 
         named = self._refusals.refused_value(WINDOWS, error, windows, takes_windows)
-        if named is None and self._edge.takes(window):
+        if named is None and takes():
             return False
         if named is not None or (windows and takes_windows(())):
             refused = [named] if named else refused_together(windows, takes_windows)
-            for name in refused:
-                self._refusals.drop_value(WINDOWS, "insights", name, error)
-            return bool(refused)
+            return self._without(window, error, windows=refused)
         # Of cells a field may be refused for their age alone.
-        if window.dataset.breakdowns or not takes_fields(()):
+        if window.dataset.breakdowns:
             return False
-        refused = refused_alone(metrics, takes_fields)
-        for name in refused:
+        if takes_fields(()):
+            return self._without(window, error, fields=refused_alone(metrics, takes_fields))
+        # One hides the other: the windows are asked for without metrics, and these without them.
+        if not takes(windows=(), fields=ids):
+            return False
+
+        def takes_windows_of_ids(some: Sequence[str]) -> bool:
+            return takes(windows=some, fields=ids)
+
+        def takes_fields_alone(some: Sequence[str]) -> bool:
+            return takes(windows=(), fields=[*ids, *some])
+
+        refused = refused_alone(windows, takes_windows_of_ids) if windows else []
+        fields = [] if takes_fields_alone(metrics) else refused_alone(metrics, takes_fields_alone)
+        return self._without(window, error, windows=refused, fields=fields)
+
+    def _without(
+        self,
+        window: Window,
+        error: GraphError,
+        *,
+        windows: Sequence[str] = (),
+        fields: Sequence[str] = (),
+    ) -> bool:
+        """Leave these out from now on; whether there are any."""
+        for name in windows:
+            self._refusals.drop_value(WINDOWS, "insights", name, error)
+        for name in fields:
             rejected = FieldRejected.named(name, error)
             self._refusals.drop_field(window.dataset.endpoint_key, rejected, window.asked)
-        return bool(refused)
+        return bool(windows or fields)
 
     def named_breakdowns(self, window: Window, error: InvalidRequest) -> Sequence[str]:
         """The breakdowns that an error is about; none where it is about something else."""
@@ -125,4 +163,9 @@ class Inquiry:
 
     def _may_be_breakdowns(self, window: Window, error: InvalidRequest) -> bool:
         is_for_age = isinstance(error, RangeTooOld)
-        return not is_for_age and is_invalid(error) and bool(window.dataset.breakdowns)
+        return not is_for_age and bool(window.dataset.breakdowns)
+
+
+def _is_of_report(error: GraphError) -> bool:
+    """Whether a report was refused: what it does not take, pages may."""
+    return error.endpoint_key == "report_create"

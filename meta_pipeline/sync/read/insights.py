@@ -38,7 +38,7 @@ from meta_pipeline.warehouse import GapRow, InsightsHistory, PendingReport
 
 from .inquiry import Inquiry
 from .insights_query import SMALLEST_PAGE, InsightsEdge
-from .refusals import BREAKDOWNS, UNANSWERED, Refusals, setting_of
+from .refusals import BREAKDOWNS, FORBIDDEN, UNANSWERED, Refusals, setting_of
 from .retention import (
     UNIQUE_COUNTS,
     UNIQUE_MONTHS,
@@ -163,8 +163,10 @@ class WindowReader:
                 refused += 1
                 if refused > len(window.asked):
                     raise
+                if error.field_name not in window.asked and self._inquiry.drop_value(window, error):
+                    continue
                 self.refusals.drop_field(window.dataset.endpoint_key, error, window.asked)
-            except InvalidRequest as error:
+            except (InvalidRequest, *FORBIDDEN) as error:
                 # One thread finds out at a time: whoever met the same refusal asks without.
                 with self.refusals.finding_out:
                     if self._values(window) == sent and not self._inquiry.drop_value(window, error):

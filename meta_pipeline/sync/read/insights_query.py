@@ -11,11 +11,9 @@ from meta_pipeline.custom_reports import CustomReport
 from meta_pipeline.custom_reports.report import DEFAULT_ACTION_BREAKDOWNS
 from meta_pipeline.graph import (
     GraphClient,
-    InvalidRequest,
     NewReportNeeded,
     Page,
     RetryPolicy,
-    ServerTrouble,
     ValueRejected,
 )
 from meta_pipeline.model.part import Part
@@ -24,7 +22,7 @@ from meta_pipeline.sync.rows.fields import ENTITY_SPECS
 from meta_pipeline.sync.rows.keys import id_text
 
 from .filters import Filter, with_statuses
-from .refusals import BREAKDOWNS, STATUSES, WINDOWS, Refusals
+from .refusals import BREAKDOWNS, REFUSED, STATUSES, TROUBLE, WINDOWS, Refusals
 
 SMALLEST_PAGE = 25
 """Meta's own default. Where so few rows are too much, fewer days help and smaller pages do not."""
@@ -107,7 +105,7 @@ class InsightsEdge:
                 for page in pages:
                     is_empty &= not page.rows
                     yield page
-        except ServerTrouble as error:
+        except TROUBLE as error:
             raise self._renew(window, f"completed and cannot be read: {error.message}") from error
         # A breakdown may be empty in silence, for want of an opt-in (FACTS section 5.4).
         report = window.dataset.report
@@ -149,25 +147,16 @@ class InsightsEdge:
         ids = {id_text(row.get("id")) for page in pages for row in page.rows}
         return sorted(one for one in ids if one is not None)
 
-    def takes_statuses(self, window: Window, statuses: Sequence[str]) -> bool:
+    def takes_statuses(
+        self, window: Window, statuses: Sequence[str], *, as_report: bool = False
+    ) -> bool:
         """Whether the level of the window may be asked with these statuses: one small call."""
         level = window.dataset.level
         # A day and a row: whether the values are taken shows before anything is computed.
         day = replace(window, since=window.until)
-        params = self._ids_params(day, level) | {
-            "filtering": [with_statuses(level, statuses)],
-            "limit": 1,
-        }
-        try:
-            self._client.get(
-                f"{self._account_id}/insights",
-                params,
-                account_id=self._account_id,
-                endpoint_key=f"insights_{level}_ids",
-            )
-        except InvalidRequest:
-            return False
-        return True
+        filtering = {"filtering": [with_statuses(level, statuses)]}
+        params = self._ids_params(day, level) | filtering
+        return self._is_taken(params, f"insights_{level}_ids", as_report=as_report)
 
     def takes(
         self,
@@ -176,26 +165,32 @@ class InsightsEdge:
         windows: Sequence[str] | None = None,
         breakdowns: Sequence[str] | None = None,
         fields: Sequence[str] | None = None,
+        as_report: bool = False,
     ) -> bool:
         """Whether the first day of the window may be asked for so: one small call.
 
         With these attribution windows, breakdowns and fields instead of its own.
         """
         day = replace(window, until=window.since) if window.dataset.is_daily else window
-        params = self._params(day) | {"limit": 1}
+        params = self._params(day)
         for name, values in ((WINDOWS, windows), (BREAKDOWNS, breakdowns)):
             if values is not None:
                 params[name] = list(values)
         if fields is not None:
             params["fields"] = ",".join(fields)
+        params = {name: value for name, value in params.items() if value != []}
+        return self._is_taken(params, window.dataset.endpoint_key, as_report=as_report)
+
+    def _is_taken(self, params: dict[str, Any], endpoint_key: str, *, as_report: bool) -> bool:
+        """Whether a page of one row is given, or a report begun: either may refuse alone."""
+        path, account_id = f"{self._account_id}/insights", self._account_id
         try:
-            self._client.get(
-                f"{self._account_id}/insights",
-                {name: value for name, value in params.items() if value != []},
-                account_id=self._account_id,
-                endpoint_key=window.dataset.endpoint_key,
-            )
-        except InvalidRequest:
+            if as_report:
+                self._client.create_report(path, params, account_id=account_id)
+            else:
+                params = params | {"limit": 1}
+                self._client.get(path, params, account_id=account_id, endpoint_key=endpoint_key)
+        except REFUSED:
             return False
         return True
 

@@ -10,10 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from meta_pipeline.graph import (
+    AppRefused,
+    ConnectionLost,
     FieldRejected,
     GraphError,
     InvalidRequest,
+    MalformedAnswer,
     NewReportNeeded,
+    PermissionDenied,
     ServerTrouble,
     TooMuchData,
     ValueRejected,
@@ -25,8 +29,14 @@ from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 
 from .halving import Asks, refused_alone
 
-UNANSWERED = (TooMuchData, NewReportNeeded, ServerTrouble)
+TROUBLE = (ServerTrouble, ConnectionLost, MalformedAnswer)
+"""Errors that may be of all of Meta, of the way there, or of what one answer would hold."""
+UNANSWERED = (TooMuchData, NewReportNeeded, *TROUBLE)
 """Errors that a smaller question may not meet."""
+FORBIDDEN = (PermissionDenied, AppRefused)
+"""Errors of an account or an app, and as often of one field that needs another permission."""
+REFUSED = (InvalidRequest, FieldRejected, *FORBIDDEN)
+"""Errors that a question without what is at fault may not meet."""
 # Names of parameters whose values Meta may refuse one by one.
 WINDOWS = "action_attribution_windows"
 BREAKDOWNS = "breakdowns"
@@ -34,8 +44,6 @@ STATUSES = "effective_status"
 SETTING_OF = {WINDOWS: "META_ATTRIBUTION_WINDOWS", BREAKDOWNS: "META_BREAKDOWNS"}
 # Statuses that every edge takes: where even they are refused, the statuses are not the fault.
 _LIVING = ("ACTIVE", "PAUSED")
-# Meta calls so whatever it does not take of a question (FACTS §3.3).
-_INVALID_PARAMETER = 100
 # Halving a day of many ads down to the one at fault takes about so many questions in vain.
 _FRUITLESS_AT_MOST = 10
 # Errors that tell of no amount of data: smaller questions rarely help against them.
@@ -58,11 +66,6 @@ def _named(error: ValueRejected, values: Sequence[str]) -> str | None:
     return values[0] if len(values) == 1 else None
 
 
-def is_invalid(error: GraphError) -> bool:
-    """Whether Meta calls a question invalid, without a word of what is wrong with it."""
-    return error.code == _INVALID_PARAMETER
-
-
 class Refusals:
     """Fields and values that are left out for the rest of the sync, and when to stop splitting."""
 
@@ -74,6 +77,8 @@ class Refusals:
         # same, and what one has left out meanwhile is no fault that the other could find.
         self.finding_out = threading.Lock()
         self.may_find_out = True
+        # Whether anything of the account was answered: what is forbidden then is not all of it.
+        self.is_answered = False
         self._fields: dict[str, set[str]] = defaultdict(set)
         self._values: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._tables: set[tuple[str, ...]] = set()
@@ -173,8 +178,6 @@ class Refusals:
         """
         if not (statuses and self.may_find_out):
             return False
-        if not (is_invalid(error) or isinstance(error, ValueRejected)):
-            return False
         refused: list[str] = []
         if isinstance(error, ValueRejected):
             if error.parameter not in (STATUSES, "filtering"):
@@ -209,7 +212,7 @@ class Refusals:
         """
         with self._lock:
             self._fruitless += 1
-            self._trouble += isinstance(error, ServerTrouble)
+            self._trouble += isinstance(error, TROUBLE)
         if self.is_vain:
             raise error
 
@@ -222,7 +225,7 @@ class Refusals:
         """A question was answered."""
         with self._lock:
             self._fruitless = self._trouble = 0
-            self.may_find_out = True
+            self.may_find_out = self.is_answered = True
             if is_report:
                 self._reports_failed = 0
 

@@ -7,11 +7,14 @@ and at once where the stored row is odd or other rows of Meta's spoke of another
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from meta_pipeline.graph import (
     AppRefused,
@@ -27,17 +30,22 @@ from meta_pipeline.model.time_zone import zone
 from meta_pipeline.moments import past
 from meta_pipeline.sync.context import SyncContext
 from meta_pipeline.sync.days import is_known_zone
+from meta_pipeline.sync.read.halving import refused_beside
+from meta_pipeline.sync.read.refusals import FORBIDDEN, REFUSED
 from meta_pipeline.sync.rows.entity_mapping import account_row
 from meta_pipeline.sync.rows.fields import ACCOUNT_FIELDS
-from meta_pipeline.sync.rows.unrecognized import Findings
+from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.warehouse import AccountRow, Connection, CursorRow
+
+_Answer = TypeVar("_Answer")
 
 ACCOUNT_EDGE = "account"
 """The node's row in `sync_cursor`: `last_fetched_at` is when it was last read by itself, null when
 it is to be read again at once; `last_full_at` when such a doubt was last settled."""
-NODE_FIELDS = ",".join(
-    [*(known.name for known in ACCOUNT_FIELDS), "account_id", "business{id,name}"]
-)
+NODE_FIELDS = (*(known.name for known in ACCOUNT_FIELDS), "account_id", "business{id,name}")
+_NEEDED = ("id", "currency", "timezone_name")
+# Such as business_management, which `owner` needs and nothing else does.
+_PERMISSION = re.compile(r"\b(?!ads_read|ads_management)[a-z]+(?:_[a-z]+)+\b")
 # Currency and zone change a few times in an account's life.
 _READ_EVERY = timedelta(days=1)
 # What all numbers of the account hang on.
@@ -74,7 +82,9 @@ class AccountNode:
         if stored is not None and not _is_due(stored, cursor, self._context.clock()):
             return ReadAccount(stored, _notes(stored))
         try:
-            given = ask(self._client, account_id)
+            # A refusal that stays may be of a field, whatever it says.
+            failures, _ = self._context.warehouse.runs.failing(account_id, self._context.clock())
+            given, refused = ask(self._client, account_id, is_doubted=failures > 0)
         except GraphError as error:
             # These hold for every call of the sync; any other costs it the news of the node.
             if stored is None or isinstance(error, Reauthorize | PermissionDenied | AppRefused):
@@ -84,7 +94,12 @@ class AccountNode:
             note = f"the account itself could not be read again: {error}"
             return ReadAccount(stored, (note, *_notes(stored)))
         account, changes = store(
-            self._context, given, stored, self._connection, sync_run_id=self._sync_run_id
+            self._context,
+            given,
+            stored,
+            self._connection,
+            sync_run_id=self._sync_run_id,
+            refused=refused,
         )
         now = self._context.clock()
         settled = now if stored is not None and cursor is not None and _in_doubt(cursor) else None
@@ -123,22 +138,62 @@ def _cursor(
     return known.as_of(context.clock()) if known else None
 
 
-def ask(client: GraphClient, account_id: str) -> Mapping[str, Any]:
-    """Meta's answer about one account; one call."""
-    answer = client.get(
-        account_id,
-        {"fields": NODE_FIELDS},
-        account_id=account_id,
-        endpoint_key="ad_account",
-        required=("id",),
-    )
-    if answer.body["id"] != account_id:
+def ask(
+    client: GraphClient, account_id: str, *, is_doubted: bool = False
+) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    """Meta's answer about one account, and of the fields that it refuses why; one call as a rule.
+
+    `is_doubted` as in `without_refused`.
+    """
+
+    def asked(names: Sequence[str]) -> Mapping[str, Any]:
+        answer = client.get(
+            account_id,
+            {"fields": ",".join(names)},
+            account_id=account_id,
+            endpoint_key="ad_account",
+            required=("id",),
+        )
+        return answer.body
+
+    body, refused = without_refused(asked, is_doubted=is_doubted)
+    if body["id"] != account_id:
         raise MalformedAnswer(
             f"Meta answered about another account than {account_id}",
             account_id=account_id,
             endpoint_key="ad_account",
         )
-    return answer.body
+    return body, refused
+
+
+def without_refused(
+    asked: Callable[[Sequence[str]], _Answer], *, is_doubted: bool
+) -> tuple[_Answer, Mapping[str, str]]:
+    """What Meta answers about accounts, and of the fields that it refuses why.
+
+    One of them may be gone, or need a permission that no other needs: it costs itself. A refusal
+    that speaks of no such permission is of the account itself, unless that `is_doubted`.
+    """
+    try:
+        return asked(NODE_FIELDS), {}
+    except REFUSED as error:
+        is_of_account = isinstance(error, FORBIDDEN) and not _PERMISSION.search(error.message)
+        if is_of_account and not is_doubted:
+            raise
+        optional = [name for name in NODE_FIELDS if name not in _NEEDED]
+        refused = refused_beside(_NEEDED, optional, partial(_is_answered, asked))
+        if not refused:
+            raise
+        kept = [name for name in NODE_FIELDS if name not in refused]
+        return asked(kept), dict.fromkeys(refused, error.message)
+
+
+def _is_answered(asked: Callable[[Sequence[str]], object], names: Sequence[str]) -> bool:
+    try:
+        asked(names)
+    except REFUSED:
+        return False
+    return True
 
 
 def store(
@@ -148,13 +203,16 @@ def store(
     connection: Connection | None = None,
     *,
     sync_run_id: str | None = None,
+    refused: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[AccountRow, list[str]]:
     """Write one account as Meta tells it, with its findings, history and what follows from it.
 
+    `refused` are the fields that it does not give, and why.
     Returns the row as it is stored now and what changed, as sentences.
     """
     account_id, now = str(given["id"]), context.clock()
     warehouse, findings = context.warehouse, Findings()
+    note_refused(findings, refused, account_id)
     row = mapped(given, stored, findings) | {"is_simulated": context.is_simulated}
     # One transaction: an account in its new zone, beside days that were cut by the old one, would
     # be believed by whoever plans between the two.
@@ -166,6 +224,12 @@ def store(
         assert account is not None
         changes = [] if stored is None else _follow(context, stored, row, used)
     return account, changes
+
+
+def note_refused(findings: Findings, refused: Mapping[str, str], account_id: str) -> None:
+    """Record of an account which fields Meta refuses, and why."""
+    for name, why in refused.items():
+        findings.note("ad_accounts", name, why, Reason.REFUSED_FIELD, account_id)
 
 
 def mapped(

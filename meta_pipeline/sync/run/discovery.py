@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from meta_pipeline.graph import GraphClient, GraphError, Reauthorize, Throttled
@@ -15,7 +16,15 @@ from meta_pipeline.sync.context import SyncContext
 from meta_pipeline.sync.rows.unrecognized import Findings
 from meta_pipeline.warehouse import AccountRow, Connection, UnrecognizedRow
 
-from .account_node import NODE_FIELDS, ask, kept_for_sync, mapped, read_again, store
+from .account_node import (
+    ask,
+    kept_for_sync,
+    mapped,
+    note_refused,
+    read_again,
+    store,
+    without_refused,
+)
 from .session import CallSession
 
 if TYPE_CHECKING:
@@ -47,6 +56,7 @@ class _Walk:
 
     connection: UsableConnection | None
     rows: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     calls: int = 0
     error: GraphError | None = None
 
@@ -97,20 +107,9 @@ def _walk(context: SyncContext, opened: OpenSession, connection: UsableConnectio
             raise Throttled(
                 decision.reason, until=decision.until, seconds=seconds, limit=Limit("app")
             )
-        for page in session.client.pages(
-            "me/adaccounts",
-            {"fields": NODE_FIELDS},
-            account_id=None,
-            endpoint_key="ad_accounts_list",
-            page_size=_PAGE_SIZE,
-        ):
-            walk.calls += 1
-            # Whether the row says which account it is of.
-            walk.rows |= {
-                given["id"]: given
-                for given in page.rows
-                if isinstance(given.get("id"), str) and _ACCOUNT.fullmatch(given["id"])
-            }
+        # A list is of many accounts: a field that is forbidden is forbidden of some of them.
+        list_them = partial(_listed, session.client, walk)
+        walk.rows, walk.refused = without_refused(list_them, is_doubted=True)
     except GraphError as error:
         walk.error = error
     if connection is not None and context.connections is not None:
@@ -119,6 +118,26 @@ def _walk(context: SyncContext, opened: OpenSession, connection: UsableConnectio
         else:
             context.connections.note_answer(connection, walk.error)
     return walk
+
+
+def _listed(client: GraphClient, walk: _Walk, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """The accounts of the list, by id, with these fields."""
+    rows: dict[str, Mapping[str, Any]] = {}
+    for page in client.pages(
+        "me/adaccounts",
+        {"fields": ",".join(names)},
+        account_id=None,
+        endpoint_key="ad_accounts_list",
+        page_size=_PAGE_SIZE,
+    ):
+        walk.calls += 1
+        # Whether the row says which account it is of.
+        rows |= {
+            given["id"]: given
+            for given in page.rows
+            if isinstance(given.get("id"), str) and _ACCOUNT.fullmatch(given["id"])
+        }
+    return rows
 
 
 def _write(
@@ -141,9 +160,11 @@ def _write(
                 listed = walk.rows | listed
             else:
                 listed = _noted(context, asked.connection_id, walk.rows, now, connection) | listed
+        refused = {name: why for walk in walks for name, why in walk.refused.items()}
         rows = []
         for account_id, given in listed.items():
             known, findings = stored.get(account_id), Findings()
+            note_refused(findings, refused, account_id)
             row = mapped(given, known, findings) | {"is_simulated": context.is_simulated}
             if known is not None and (held := kept_for_sync(known, row)):
                 row |= held
@@ -205,5 +226,6 @@ def read_account(context: SyncContext, client: GraphClient, account_id: str) -> 
     stored = context.warehouse.accounts.get(account_id)
     if stored is not None:
         return stored
-    account, _ = store(context, ask(client, account_id), None)
+    given, refused = ask(client, account_id)
+    account, _ = store(context, given, None, refused=refused)
     return account

@@ -539,6 +539,147 @@ def _edge_calls(found: Lab) -> int:
     return sum("/" in entry.path.split("act_")[-1] for entry in found.sim.journal)
 
 
+# -- refusals of one field, in whatever words ------------------------------------------------------
+
+WORDS: dict[str, tuple[int, Said]] = {
+    "gone": (400, {"message": "(#100) Tried accessing nonexisting field ({0}) on node type (X)"}),
+    "gone elsewhere": (400, {"message": "(#100) Tried accessing nonexisting field (other) on X"}),
+    "unnamed": (400, NOTHING),
+    "deprecated": (400, {"code": 12, "message": "(#12) {0} field is deprecated for v26.0"}),
+    "syntax": (400, {"code": 2500, "message": "Unknown path components: /{0}"}),
+    "no such code": (400, {"code": 987_654, "message": "(#987654) Not here"}),
+    "scope": (403, {"code": 200, "message": "(#200) Requires business_management permission"}),
+    "role": (403, {"code": 10, "message": "(#10) You do not have permission for this action"}),
+    "capability": (400, {"code": 3, "message": "(#3) Application lacks the capability"}),
+    "method": (400, {"message": "(#100) Unsupported request - method type: get"}),
+}
+
+
+def _refuse_field(found: Lab, path: str, name: str, words: str) -> None:
+    status, said = WORDS[words]
+    said = {key: value.format(name) if key == "message" else value for key, value in said.items()}
+    error = {"message": "Invalid parameter", "code": 100, "fbtrace_id": "A", **said}
+    found.sim.fail(
+        "GET", path, times=None,
+        until=lambda request: name not in str(request.params.get("fields")).split(","),
+        with_=Fault.http(status, json.dumps({"error": error}), "application/json"),
+    )  # fmt: skip
+
+
+def _refused_fields(found: Lab) -> set[str]:
+    rows = found.query("SELECT field FROM meta_ads.unrecognized_values "
+                       "WHERE reason = 'refused_field'")  # fmt: skip
+    return {row["field"] for row in rows}
+
+
+@pytest.mark.each_value
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("field", ["owner", "disable_reason", "spend_cap", "business{id"])
+def test_a_field_of_the_account_that_is_refused_costs_itself(
+    small: Lab, field: str, words: str
+) -> None:
+    _refuse_field(small, f"/{small.account_id}", field, words)
+    first = small.sync()
+    if words in {"role", "capability"}:  # the words of an account that may not be read at all
+        assert first.status is Status.FAIL
+        small.advance(hours=2)
+        first = small.sync()
+    assert first.status is Status.SUCCESS, first.error_summary
+    (refused,) = _refused_fields(small)
+    assert refused.startswith(field)
+    small.assert_entities()
+    _whole(small)
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_a_field_of_the_list_of_accounts_that_is_refused_costs_itself(
+    small: Lab, words: str
+) -> None:
+    _refuse_field(small, "/me/adaccounts", "owner", words)
+    assert [one.account_id for one in small.engine.discover().accounts] == [small.account_id]
+    assert _refused_fields(small) == {"owner"}
+    assert small.sync().status is Status.SUCCESS
+
+
+@pytest.mark.each_value
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize(
+    ("edge", "field"),
+    [("ads", "issues_info"), ("adsets", "targeting"), ("insights", "unique_clicks")],
+)
+def test_a_field_that_is_refused_in_any_words_costs_itself(
+    small: Lab, edge: str, field: str, words: str
+) -> None:
+    small.sync()
+    small.advance(days=1)
+    _refuse_field(small, f"{small.account_id}/{edge}", field, words)
+    record = small.sync(parts=NUMBERS if edge == "insights" else ENTITIES, force=True)
+    if words in {"scope", "role", "capability"} and record.status is not Status.SUCCESS:
+        # Met before anything of the account was answered: then it might be all of it.
+        small.advance(hours=2)
+        record = small.sync(force=True)
+    assert record.status in {Status.SUCCESS, Status.PARTIAL}, record.error_summary
+    assert _refused_fields(small) == {field}
+    small.assert_entities()
+    assert not [one for one in record.missing if one.edge == edge]
+
+
+@pytest.mark.parametrize("words", ["gone", "unnamed", "deprecated", "syntax", "no such code"])
+def test_a_field_of_the_change_log_that_is_refused_costs_itself(small: Lab, words: str) -> None:
+    _refuse_field(small, f"{small.account_id}/activities", "application_name", words)
+    record = small.sync(parts=frozenset({Part.ACTIVITIES}))
+    assert record.status is Status.SUCCESS, record.error_summary
+    assert _refused_fields(small) == {"application_name"}
+
+
+@pytest.mark.each_value
+@pytest.mark.parametrize("window", ["1d_click", "7d_click", "1d_view"])
+@pytest.mark.parametrize("field", ["unique_clicks", "reach", "actions"])
+@pytest.mark.parametrize("status", [None, "IN_PROCESS"])
+def test_refusals_of_several_kinds_at_once_cost_what_they_name(
+    small: Lab, window: str, field: str, status: str | None
+) -> None:
+    def asks(name: str, value: str) -> Callable[[Mapping[str, Any]], bool]:
+        return lambda params: value in json.dumps(params.get(name, "")).replace('"', ",").split(",")
+
+    _refuse(small, "insights", asks("action_attribution_windows", window), NOTHING)
+    _refuse(small, "insights", asks("fields", field), NOTHING)
+    if status:
+        _refuse(small, "insights", asks("filtering", status), NOTHING)
+    small.sync(parts=ENTITIES)
+    record = small.sync(parts=NUMBERS)
+    assert record.status is Status.PARTIAL
+    assert _refused_fields(small) == {field}
+    assert _reasons(small) == {("action_attribution_windows", window)} | (
+        {("effective_status", status)} if status else set()
+    )
+    stored = "SELECT count(*) FROM meta_ads.meta_insights WHERE entity_type = 'ad'"
+    today = small.today()
+    assert small.scalar(stored) >= len(small.expected_insights(today, today))
+    small.advance(hours=1)
+    assert small.sync(parts=NUMBERS).status is not Status.FAIL
+
+
+@pytest.mark.parametrize("said", [NOTHING, _blames("action_attribution_windows", 2)])
+def test_a_window_that_only_reports_refuse_costs_itself(small: Lab, said: Said) -> None:
+    def is_whole(params: Mapping[str, Any]) -> bool:
+        return str(params.get("limit")) != "1"
+
+    too_slow: Said = {"code": 100, "error_subcode": 1504018, "message": "timeout"}
+    _refuse(small, "insights", is_whole, too_slow)
+    error = {"message": "Invalid parameter", "code": 100, "fbtrace_id": "A", **said}
+    small.sim.fail(
+        "POST", f"{small.account_id}/insights", times=None,
+        until=lambda request: "1d_view" not in str(
+            request.params.get("action_attribution_windows")),
+        with_=Fault.http(400, json.dumps({"error": error}), "application/json"),
+    )  # fmt: skip
+    record = small.sync(parts=NUMBERS)
+    assert record.status is Status.PARTIAL
+    assert _reasons(small) == {("action_attribution_windows", "1d_view")}
+    _whole(small)
+
+
 def test_an_edge_that_is_refused_alone_costs_itself(small: Lab) -> None:
     small.sim.fail(
         "GET", f"{small.account_id}/campaigns", times=None, with_=Fault.graph_error(10, status=403)

@@ -9,6 +9,7 @@ import pytest
 
 from meta_pipeline.metrics import reconcile
 from meta_pipeline.simulator import AccountSpec, Fault, Plan
+from meta_pipeline.simulator.api.requests import GraphRequest
 from meta_pipeline.sync import Part, PlanPolicy, Status
 from meta_pipeline_tests.sync.lab import Lab, lab
 
@@ -59,7 +60,7 @@ def _open_days(found: Lab) -> list[tuple[date, str]]:
 
 @pytest.mark.each_value
 @pytest.mark.parametrize("age", [2, 12])
-@pytest.mark.parametrize("refusal", ["timeout", "reduce", "too_much", "unknown"])
+@pytest.mark.parametrize("refusal", ["timeout", "reduce", "too_much", "unknown", "cut"])
 @pytest.mark.parametrize("report", ["too_large", "fail", "skip"])
 def test_one_field_of_one_ad_day_costs_that_field(
     four: Lab, refusal: str, report: str, age: int
@@ -85,7 +86,7 @@ def test_one_field_of_one_ad_day_costs_that_field(
 
 
 @pytest.mark.each_value
-@pytest.mark.parametrize("refusal", ["timeout", "reduce", "too_much"])
+@pytest.mark.parametrize("refusal", ["timeout", "reduce", "too_much", "cut"])
 @pytest.mark.parametrize("report", ["too_large", "fail"])
 def test_an_ad_day_that_cannot_be_had_at_all_costs_itself(
     four: Lab, refusal: str, report: str
@@ -194,6 +195,50 @@ def test_what_was_stored_of_a_field_stays_when_it_cannot_be_read_any_more(four: 
 
     assert record.status is Status.PARTIAL
     assert _stored(four)[ad, str(day)]["actions"] is not None
+
+
+NO_ANSWERS = {
+    "dropped": Fault.drop_connection(),
+    "reset": Fault.reset_connection(),
+    "half a document": Fault.not_json(),
+    "a page": Fault.html_200(),
+    "nothing": Fault.empty_200(),
+    "a gateway": Fault.http(502, "<html>Bad Gateway</html>"),
+    "a list": Fault.wrong_shape(),
+    "no rows": Fault.missing_data(),
+}
+
+
+@pytest.mark.each_value
+@pytest.mark.parametrize("fault", NO_ANSWERS.values(), ids=NO_ANSWERS.keys())
+def test_a_day_that_is_answered_with_nothing_usable_ends_no_backfill(
+    four: Lab, fault: Fault
+) -> None:
+    day = four.today() - timedelta(days=9)
+
+    def holds(request: GraphRequest) -> bool:
+        days = request.params.get("time_range")
+        asks = "actions" in str(request.params.get("fields")).split(",")
+        return asks and days is not None and days["since"] <= str(day) <= days["until"]
+
+    four.sim.fail(
+        "GET",
+        f"{four.account_id}/insights",
+        until=lambda request: request.params.get("level") != "ad" or not holds(request),
+        with_=fault,
+    )
+    assert four.sync(parts=NUMBERS).status is Status.PARTIAL
+    today = four.today()
+    expected = four.expected_insights(today - timedelta(days=DAYS - 1), today)
+    assert _stored(four).keys() == expected.keys()
+    assert [known for known, _ in _open_days(four)] == [day]
+    for _ in range(3):
+        four.advance(hours=1, minutes=5)
+        assert four.sync(parts=NUMBERS).status is not Status.FAIL
+    four.sim.faults.clear()
+    four.advance(days=8)
+    assert four.sync(parts=NUMBERS).status is Status.SUCCESS
+    assert _open_days(four) == []
 
 
 # -- reports that stand still ----------------------------------------------------------------------
