@@ -81,6 +81,14 @@ def version_in(text: str) -> str | None:
     return match[1] if match else None
 
 
+def split_address(value: str) -> SplitResult:
+    """As urlsplit; what it says of an address it cannot split would repeat the password in it."""
+    try:
+        return urlsplit(value)
+    except ValueError:
+        raise ValueError("is not an address such as https://ads.example.com") from None
+
+
 def is_loopback(host: str) -> bool:
     """Whether the host is this machine."""
     try:

@@ -159,7 +159,10 @@ def test_an_attribution_window_that_meta_retired_is_named_with_its_setting(
 
 
 @pytest.mark.parametrize("name", ["web_url", "web_oidc_issuer", "dagster_ui_url"])
-@pytest.mark.parametrize("login", ["user:OPENSESAME@", ":OPENSESAME@", "OPENSESAME@"])
+@pytest.mark.parametrize(
+    "login",
+    ["user:OPENSESAME@", ":OPENSESAME@", "OPENSESAME@", "u:OPENSESAME\u2100@", "OPENSESAME@["],
+)
 def test_an_address_that_is_shown_has_no_login(name: str, login: str) -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.load(env_file=None, **{name: f"https://{login}ads.example.com/x"})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
+
+from meta_pipeline.credentials import split_address
 
 
 class AlertSettings(BaseSettings, defer_build=True):
@@ -98,6 +98,6 @@ class AlertSettings(BaseSettings, defer_build=True):
     @classmethod
     def _has_no_login(cls, value: str | None) -> str | None:
         # Every message that links to it would carry the password to whoever reads the channel.
-        if value is not None and "@" in urlsplit(value).netloc:
+        if value is not None and "@" in split_address(value).netloc:
             raise ValueError("has a login in it, which alerts would show: leave it out")
         return value

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
-from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
-from meta_pipeline.credentials import is_loopback
+from meta_pipeline.credentials import is_loopback, split_address
 
 
 class WebSettings(BaseSettings, defer_build=True):
@@ -92,7 +91,7 @@ class WebSettings(BaseSettings, defer_build=True):
     def _is_address(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
+        parts = split_address(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             raise ValueError("is not an address such as https://ads.example.com")
         return value.rstrip("/")
@@ -101,7 +100,7 @@ class WebSettings(BaseSettings, defer_build=True):
     @classmethod
     def _is_encrypted(cls, value: str | None) -> str | None:
         # It says who is an administrator: whoever is on the way could be anybody.
-        parts = urlsplit(value or "")
+        parts = split_address(value or "")
         if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             raise ValueError(
                 "would have its word and our secret read and changed on the way: write https://"
