@@ -181,7 +181,10 @@ class WindowReader:
         return windows, statuses, self.edge.asked(window)
 
     def _read(self, window: Window) -> Iterator[Slice]:
-        counts, began_at = RowCounts(window, self.findings), self.marks.clock()
+        counts, began_at = (
+            RowCounts(self.source.account_id, window, self.findings),
+            self.marks.clock(),
+        )
         splitter = Splitter(
             edge=self.edge,
             refusals=self.refusals,
@@ -318,7 +321,7 @@ class WindowReader:
 
     def _closed(self, window: Window, reason: str | None = None) -> Slice:
         """Days that are done unread; with a `reason` they stay incomplete for it."""
-        rows_by_day = RowCounts(window, self.findings).rows_by_day
+        rows_by_day = RowCounts(self.source.account_id, window, self.findings).rows_by_day
         incomplete = dict.fromkeys(rows_by_day, reason) if reason else None
         closed = self._slice(window, Portion([], window.without))
         closed.after.append(self.marks.closing(window, rows_by_day, incomplete))

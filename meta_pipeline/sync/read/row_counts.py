@@ -22,16 +22,19 @@ _WALKS = count(1)
 class RowCounts:
     """Rows by day of one window; what a walk counted is taken back when it fails.
 
-    A row of another day, or of several days, is not what was asked for: Meta ignores a range it
-    does not like without a word (FACTS section 5.1). It is recorded and left out. A row without
-    its key is not stored and so not counted; `keyless` says of which days such rows had delivery.
+    A row of another day, of several days, or of another ad account is not what was asked for: Meta
+    ignores a range it does not like without a word (FACTS section 5.1). It is recorded and left
+    out. A row without its key is not stored and so not counted; `keyless` says of which days such
+    rows had delivery.
     """
 
-    def __init__(self, window: Window, findings: Findings) -> None:
+    def __init__(self, account_id: str, window: Window, findings: Findings) -> None:
         self.rows_by_day = dict.fromkeys(window.starts, 0)
         self.walks: list[int] = []
         """Numbers of the walks that came to their end; of no other walk in this process."""
         self.current_walk = 0
+        # Rows name their account by its number, everything else of Meta's by act_ and the number.
+        self._account_number = account_id.removeprefix("act_")
         self._window = window
         self._findings = findings
         self._days = {str(day): day for day in self.rows_by_day}
@@ -39,7 +42,7 @@ class RowCounts:
         self.keyless: dict[date, str] = {}
 
     def walk(self, pages: Iterator[Page]) -> Iterator[Page]:
-        """The same pages, counted. Raises MalformedAnswer when all rows are of other days."""
+        """The same pages, counted. Raises MalformedAnswer when no row is what was asked for."""
         self.current_walk = walk = next(_WALKS)
         counted: Counter[str] = Counter()
         strays = own_rows = 0
@@ -54,7 +57,7 @@ class RowCounts:
         if strays and not own_rows:
             raise MalformedAnswer(
                 f"asked for {self._window.since} to {self._window.until}, Meta answered for "
-                "other days",
+                "other days or another ad account",
                 endpoint_key=self._window.dataset.endpoint_key,
             )
         for day, rows in counted.items():
@@ -73,15 +76,18 @@ class RowCounts:
         return False
 
     def _is_own(self, row: Mapping[str, Any]) -> bool:
-        start = row.get("date_start")
+        start, number = row.get("date_start"), id_text(row.get("account_id"))
+        field, said = "date_start", f"{start}..{row.get('date_stop')}"
         if isinstance(start, str) and start in self._days:
             stop = self._stops[start]
             if row.get("date_stop", stop) == stop:
-                return True
+                if number in (None, self._account_number):
+                    return True
+                field, said = "account_id", str(number)
         self._findings.note(
             self._window.dataset.endpoint_key,
-            "date_start",
-            f"{start}..{row.get('date_stop')}",
+            field,
+            said,
             Reason.MISSING_KEY if start is None else Reason.FILTER_IGNORED,
             str(row.get(self._window.dataset.id_field)),
         )

@@ -218,8 +218,16 @@ def test_rows_of_other_days_are_left_out_and_their_days_are_not_marked(small: La
     ad = next(iter(small.expected_insights(today - timedelta(days=9), today)))[0]
     elsewhere = {"ad_id": ad, "date_start": "2026-01-01", "date_stop": "2026-01-01", "spend": "1"}
     whole = {"ad_id": ad, "date_start": str(today), "date_stop": "2026-12-01", "spend": "1"}
-    path = f"{small.account_id}/insights"
-    small.sim.fail("GET", path, times=2, with_=answer([elsewhere, whole]))
+    newest = str(today - timedelta(days=6))
+    small.sim.fail(
+        "GET",
+        f"{small.account_id}/insights",
+        until=lambda call: (
+            call.text("level") != "ad" or call.params["time_range"]["since"] < newest
+        ),
+        times=100,
+        with_=answer([elsewhere, whole]),
+    )
 
     record = small.sync()
 
@@ -232,14 +240,15 @@ def test_rows_of_other_days_are_left_out_and_their_days_are_not_marked(small: La
     assert marked == [{"newest": today - timedelta(days=7)}], "older days were read all the same"
     stray = "SELECT count(*) FROM meta_ads.meta_insights WHERE date_start < '2026-11-01'"
     assert small.scalar(stray) == 0
-    assert small.sync().status is Status.SUCCESS
+    small.sim.faults.clear()
+    assert small.sync(force=True).status is Status.SUCCESS
     small.assert_insights(today - timedelta(days=9), today)
 
 
 def test_a_stray_row_among_good_ones_costs_only_itself(small: Lab) -> None:
     today = small.today()
     some = next(iter(small.expected_insights(today, today).values()))
-    good = {**some, "account_id": "1", "campaign_id": "1", "adset_id": "2"}
+    good = {**some, "account_id": small.account_id[4:], "campaign_id": "1", "adset_id": "2"}
     odd = [
         {**good, "date_start": "soon"},
         {**good, "date_start": None},
@@ -254,6 +263,33 @@ def test_a_stray_row_among_good_ones_costs_only_itself(small: Lab) -> None:
     assert "not proven by the account's own row" in missing, "the other ads of the day"
     assert {("date_start", "filter_ignored"), ("date_start", "missing_key")} <= reasons(small)
     assert ("ad_id", "missing_key") in reasons(small)
+
+
+@pytest.mark.parametrize("level", ["ad", "account"])
+@pytest.mark.parametrize("written", ["999", 999])
+def test_a_row_of_another_ad_account_is_left_out_and_said(
+    small: Lab, level: str, written: object
+) -> None:
+    today = small.today()
+    stranger = {
+        "account_id": written, "campaign_id": "7", "adset_id": "8", "ad_id": "9", "spend": "3.00",
+        "impressions": "40", "date_start": str(today), "date_stop": str(today),
+    }  # fmt: skip
+    small.sync(parts=ENTITIES)
+    small.sim.fail(
+        "GET",
+        f"{small.account_id}/insights",
+        until=lambda request: request.params.get("level") != level,
+        with_=Fault.strange_rows(json.dumps(stranger)),
+    )
+
+    record = small.sync(parts=NUMBERS, since=today, until=today)
+
+    assert record.status is Status.SUCCESS, record.error_summary
+    for each in ("ad", "account"):
+        small.assert_insights(today, today, each)
+    assert small.scalar("SELECT count(*) FROM meta_ads.meta_insights WHERE entity_id = '9'") == 0
+    assert ("account_id", "filter_ignored") in reasons(small)
 
 
 def test_ids_and_numbers_may_be_numbers(small: Lab) -> None:
@@ -424,9 +460,10 @@ def test_an_edge_of_one_row_that_does_not_fit_goes_on(warehouse: Warehouse) -> N
 def test_any_number_as_a_code_of_an_error_is_on_record(small: Lab) -> None:
     logged = "SELECT count(*) FROM meta_ads.meta_api_logs WHERE sync_run_id = %s"
     for code in WIDTHS:
+        small.sim.faults.clear()
         error = {"error": {"message": "odd", "code": code, "error_subcode": code}}
         odd = Fault.wrong_shape(json.dumps(error).encode())
-        small.sim.fail("GET", "/campaigns", times=1, with_=odd)
+        small.sim.fail("GET", "/campaigns", times=100, with_=odd)
 
         record = small.sync(parts=frozenset({Part.CAMPAIGNS}), force=True)
 

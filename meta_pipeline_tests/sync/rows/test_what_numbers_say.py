@@ -32,8 +32,8 @@ def test_spend_of_ads_that_are_gone_is_never_nothing(small: Lab) -> None:
         "GET", f"{small.account_id}/insights", with_=Fault.wrong_shape(b'{"data":[]}'),
         until=lambda request: request.params.get("level") != "ad",
     )  # fmt: skip
-    row = {"account_id": "1", "spend": "3.00", "impressions": "40", "date_start": str(day),
-           "date_stop": str(day)}  # fmt: skip
+    row = {"account_id": small.account_id[4:], "spend": "3.00", "impressions": "40",
+           "date_start": str(day), "date_stop": str(day)}  # fmt: skip
     small.sim.fail(
         "GET", f"{small.account_id}/insights",
         with_=Fault.wrong_shape(json.dumps({"data": [row]}).encode()),
