@@ -88,7 +88,7 @@ class _Root(Root):
         "webhooks": Entry(
             f"{_COMMANDS}webhooks:app", "Let Meta tell what changes, and see what it told."
         ),
-        "api-keys": Entry(f"{_COMMANDS}access.api_keys:app", "Keys for programs that use /v1."),
+        "api-keys": Entry(f"{_COMMANDS}access.api_keys:app", "Keys of programs that use /v1."),
         "exec": Entry(
             f"{_COMMANDS}processes.execute:execute", "Become a process of Dagster's.", _PASSED_ON
         ),

@@ -17,14 +17,17 @@ _URLLIB3 = (
     "urllib3.util.retry",
 )
 
+# Where a short name begins: after no letter, unless that ends a percent-encoded character.
+_BEGIN = r"(?:(?<![a-z_])|(?<=%[0-9a-f][0-9a-f]))"
 # Also at the end of a longer name: META_APP_SECRET, PGPASSWORD, sslpassword.
 _NAMES = (
     r"access_token|appsecret_proof|client_secret|fb_exchange_token|input_token|app_secret(?:_previous)?"
     r"|appsecret|verify_token|refresh_token|revoke_token|signed_request|token_keys|password|passwd"
-    r"|web_secret|mcp_token|secret_key|(?<![a-z_])token|code_verifier|alert_webhook_url|scram_client_key|scram_server_key"
+    r"|web_secret|mcp_token|secret_key|code_verifier|alert_webhook_url|scram_client_key|scram_server_key"
     # What opens an object store: Azure's key and signature, Amazon's.
-    r"|AccountKey|(?<![a-z])sig|X-Amz-Signature|X-Amz-Security-Token|aws_secret_access_key"
+    r"|AccountKey|X-Amz-Signature|X-Amz-Security-Token|aws_secret_access_key"
     r"|aws_session_token"
+    rf"|{_BEGIN}(?:token|sig)"
 )
 _NAMED = re.compile(rf"(?i){_NAMES}")
 _BY_NAME = (

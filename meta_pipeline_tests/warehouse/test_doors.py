@@ -11,6 +11,8 @@ import meta_pipeline
 
 ROOT = Path(meta_pipeline.__file__).parent
 OPENS = {"connect", "ConnectionPool", "AsyncConnectionPool", "create_engine", "AsyncConnection"}
+OWN = "HeardConnection"
+"""The class of our connections, which psycopg's `connect` makes."""
 EXCEPTIONS = {
     "warehouse/connect.py": "the door",
     "warehouse/warehouse.py": "the pool, of the door's arguments",
@@ -49,7 +51,7 @@ def _opens(path: Path) -> bool:
             owner = of.value
             while isinstance(owner, ast.Attribute):
                 owner = owner.value
-            if isinstance(owner, ast.Name) and owner.id in names:
+            if isinstance(owner, ast.Name) and owner.id in (*names, OWN):
                 return True
     return False
 

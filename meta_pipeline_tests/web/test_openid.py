@@ -273,7 +273,9 @@ def test_a_provider_is_not_asked_unencrypted(issuer: str) -> None:
 
 def elsewhere(issuer: str, *unencrypted: str) -> str:
     """The provider's metadata, in which these are on this machine under no name of loopback."""
-    known = httpx2.get(f"{issuer}/.well-known/openid-configuration").json()
+    known = httpx2.get(
+        f"{issuer}/.well-known/openid-configuration", timeout=PATIENCE_SECONDS
+    ).json()
     moved = {name: known[name].replace("127.0.0.1", "0.0.0.0") for name in unencrypted}
     return json.dumps(known | moved)
 

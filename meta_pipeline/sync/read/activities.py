@@ -78,11 +78,12 @@ class ActivityReader:
 
         def takes(names: Sequence[str]) -> bool:
             params = self._params(since, names) | {"limit": 1}
-            key = "activities_list"
             account_id = self._source.account_id
             path = f"{account_id}/activities"
             try:
-                self._client.get(path, params, account_id=account_id, endpoint_key=key)
+                self._client.get(
+                    path, params, account_id=account_id, endpoint_key="activities_list"
+                )
             except REFUSED:
                 return False
             return True

@@ -21,7 +21,7 @@ from meta_pipeline.sync.plan.window import Window
 
 from .halving import refused_alone, refused_together
 from .insights_query import InsightsEdge
-from .refusals import BREAKDOWNS, FORBIDDEN, UNANSWERED, WINDOWS, Refusals
+from .refusals import BREAKDOWNS, FORBIDDEN, LIVING, UNANSWERED, WINDOWS, Refusals
 from .retention import UNIQUE_COUNTS, without_unique_counts
 
 # Subcode of breakdowns that do not go together; the message names none of them.
@@ -41,21 +41,23 @@ class Inquiry:
 
         What is forbidden is looked into only where something of the account was answered.
         """
-        refusals, as_report = self._refusals, _is_of_report(error)
-        if isinstance(error, RangeTooOld) or not refusals.may_find_out:
+        refusals, key = self._refusals, window.dataset.endpoint_key
+        is_of_all = isinstance(error, FORBIDDEN) and not refusals.is_answered
+        if isinstance(error, RangeTooOld) or is_of_all or not refusals.may_find_out(key):
             return False
-        if isinstance(error, FORBIDDEN) and not refusals.is_answered:
-            return False
+        takes = partial(self._edge.takes_statuses, window, as_report=_is_of_report(error))
         level = window.dataset.level
-        takes = partial(self._edge.takes_statuses, window, as_report=as_report)
-        source, asked = f"insights_{level}", self._edge.statuses(level)
-        if isinstance(error, InvalidRequest):
-            if refusals.drop_statuses(source, asked, error, takes):
-                return True
-            if not refusals.may_find_out:
-                return False
+        statuses = self._edge.statuses(level)
         try:
-            return self._drop_unnamed(window, error)
+            # Where even the least is refused, it is for something else.
+            if not isinstance(error, ValueRejected) and not takes(LIVING if statuses else ()):
+                refusals.found_out_nothing(key)
+                return False
+            if isinstance(error, InvalidRequest) and refusals.drop_statuses(
+                f"insights_{level}", statuses, error, takes
+            ):
+                return True
+            return refusals.may_find_out(key) and self._drop_unnamed(window, error)
         except UNANSWERED:
             refusals.found_out_nothing()
             return False

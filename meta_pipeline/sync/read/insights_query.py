@@ -154,8 +154,9 @@ class InsightsEdge:
         level = window.dataset.level
         # A day and a row: whether the values are taken shows before anything is computed.
         day = replace(window, since=window.until)
-        filtering = {"filtering": [with_statuses(level, statuses)]}
-        params = self._ids_params(day, level) | filtering
+        params = self._ids_params(day, level)
+        if statuses:
+            params |= {"filtering": [with_statuses(level, statuses)]}
         return self._is_taken(params, f"insights_{level}_ids", as_report=as_report)
 
     def takes(

@@ -43,7 +43,7 @@ BREAKDOWNS = "breakdowns"
 STATUSES = "effective_status"
 SETTING_OF = {WINDOWS: "META_ATTRIBUTION_WINDOWS", BREAKDOWNS: "META_BREAKDOWNS"}
 # Statuses that every edge takes: where even they are refused, the statuses are not the fault.
-_LIVING = ("ACTIVE", "PAUSED")
+LIVING = ("ACTIVE", "PAUSED")
 # Halving a day of many ads down to the one at fault takes about so many questions in vain.
 _FRUITLESS_AT_MOST = 10
 # Errors that tell of no amount of data: smaller questions rarely help against them.
@@ -76,7 +76,7 @@ class Refusals:
         # Held over the calls that find what of a question is refused: two threads would ask the
         # same, and what one has left out meanwhile is no fault that the other could find.
         self.finding_out = threading.Lock()
-        self.may_find_out = True
+        self._found_nothing_of: set[str] = set()
         # Whether anything of the account was answered: what is forbidden then is not all of it.
         self.is_answered = False
         self._fields: dict[str, set[str]] = defaultdict(set)
@@ -176,7 +176,7 @@ class Refusals:
         halving, in about six calls for one. Where that is not answered it is none of the statuses,
         as far as is known: the refusal itself is what people have to hear of.
         """
-        if not (statuses and self.may_find_out):
+        if not (statuses and self.may_find_out()):
             return False
         refused: list[str] = []
         if isinstance(error, ValueRejected):
@@ -188,7 +188,7 @@ class Refusals:
             # A place is counted by Meta, and in which list is not always told.
             if refused and takes(refused):
                 refused = []
-            if not refused and takes(_LIVING):
+            if not refused and takes(LIVING):
                 refused = refused_alone(statuses, takes)
         except UNANSWERED:
             self.found_out_nothing()
@@ -198,9 +198,16 @@ class Refusals:
             self.drop_value(STATUSES, source, one, error)
         return bool(refused) and len(refused) < len(statuses)
 
-    def found_out_nothing(self) -> None:
-        """The small questions that find what is refused were not answered: no more are asked."""
-        self.may_find_out = False
+    def found_out_nothing(self, source: str = "") -> None:
+        """What `source` (an endpoint key) is refused for was not found: it is asked no more.
+
+        Without a source: the small questions that find it were not answered, whatever is asked.
+        """
+        self._found_nothing_of.add(source)
+
+    def may_find_out(self, source: str = "") -> bool:
+        """Whether it may be asked what `source` is refused for."""
+        return not self._found_nothing_of & {"", source}
 
     # -- what could not be answered ---------------------------------------------------------------
 
@@ -225,7 +232,8 @@ class Refusals:
         """A question was answered."""
         with self._lock:
             self._fruitless = self._trouble = 0
-            self.may_find_out = self.is_answered = True
+            self.is_answered = True
+            self._found_nothing_of.clear()
             if is_report:
                 self._reports_failed = 0
 
