@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from meta_pipeline_tests.grafana import DASHBOARDS, filled
+from meta_pipeline_tests.reports.grafana import DASHBOARDS, filled
 
 from .world import World
 

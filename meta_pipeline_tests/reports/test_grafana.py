@@ -11,7 +11,7 @@ import yaml
 
 from meta_pipeline.reports.exporter import WarehouseCollector
 from meta_pipeline.warehouse import Warehouse
-from meta_pipeline_tests.grafana import DASHBOARDS, GRAFANA, filled
+from meta_pipeline_tests.reports.grafana import DASHBOARDS, GRAFANA, filled
 
 from .conftest import Morning
 

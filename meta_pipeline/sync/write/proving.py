@@ -27,6 +27,7 @@ from meta_pipeline.warehouse import (
     WindowRow,
     one_change_per_day,
 )
+from meta_pipeline.words import times
 
 from .evidence import DayOutcome, DayVerdict, Evidence, judge
 
@@ -42,8 +43,7 @@ _KNOWN_AFTER = 7
 """A difference that has lasted for so many readings is known: no sync is partial for it."""
 # Thirteen months of FACTS section 5.4, counted short: near the line an empty answer is no surprise.
 _CELLS_KEPT = timedelta(days=13 * 30)
-# A sentence, not a list: all days are in sync_windows.
-_OLDEST_SHOWN = 3
+_OLDEST_SHOWN = 3  # a sentence, not a list: all days are in sync_windows
 _ACCOUNT_ROWS = """
     SELECT date_start, 1, coalesce(spend, 0), coalesce(impressions, 0), coalesce(clicks, 0)
     FROM meta_ads.meta_insights
@@ -379,8 +379,7 @@ def read_of(dataset: Dataset, source: Source) -> InsightsRead:
 
 
 def _wiped(dataset: Dataset, wiped: Mapping[date, DayVerdict]) -> Missing:
-    days = "1 day" if len(wiped) == 1 else f"{len(wiped)} days"
-    newest = max(wiped)
+    days, newest = times(len(wiped), "day"), max(wiped)
     why = f"{days} emptied; {newest}: {wiped[newest].reason}; insights_changes has what they were"
     return Missing(why, dataset.part, dataset.name)
 
@@ -393,8 +392,7 @@ def _not_proven(dataset: Dataset, bad: Mapping[date, DayVerdict], soonest: timed
     shown = ", ".join(ranges[:_OLDEST_SHOWN])
     more = f" and {len(ranges) - _OLDEST_SHOWN} more ranges" if len(ranges) > _OLDEST_SHOWN else ""
     newest, verdict = next(iter(bad.items()))
-    days = "1 day" if len(bad) == 1 else f"{len(bad)} days"
-    hours = round(soonest.total_seconds() / 3600)
+    days, hours = times(len(bad), "day"), round(soonest.total_seconds() / 3600)
     why = (
         f"{days} not proven by the account's own row ({shown}{more}); "
         f"{newest}: {verdict.reason}; read again after {hours} h"

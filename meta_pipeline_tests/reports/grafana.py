@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-GRAFANA = Path(__file__).parents[1] / "deploy" / "grafana"
+GRAFANA = Path(__file__).parents[2] / "deploy" / "grafana"
 DASHBOARDS = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted((GRAFANA / "dashboards").glob("*.json"))
