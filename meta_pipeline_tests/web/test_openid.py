@@ -208,6 +208,10 @@ def test_a_stranger_is_told_the_very_name_to_add(
     [
         {"claims": {"sub": "u1", "email": "boss@example.com", "email_verified": True}, "forges": 1},
         {"claims": {"sub": "u1", "email": "boss@example.com", "email_verified": True, "aud": "x"}},
+        {"claims": {"sub": "u1", "email": "boss@example.com", "email_verified": True, "aud": "x",
+                    "azp": provider.CLIENT}},
+        {"claims": {"sub": "u1", "email": "boss@example.com", "email_verified": True,
+                    "aud": ["x", "y"], "azp": provider.CLIENT}},
         {"claims": {"sub": "u1", "email": "boss@example.com", "email_verified": True, "exp": 1}},
         {"claims": {"sub": "u1", "email": "boss@example.com", "email_verified": True,
                     "nonce": "another"}},
@@ -215,12 +219,40 @@ def test_a_stranger_is_told_the_very_name_to_add(
                     "iss": "https://evil.example"}},
         {"claims": {}, "denies": 1},
     ],
-    ids=["key", "audience", "expired", "nonce", "issuer", "denied"],
+    ids=["key", "audience", "party", "audiences", "expired", "nonce", "issuer", "denied"],
 )  # fmt: skip
 def test_a_token_that_is_not_the_providers_for_us_opens_nothing(
     stranger: httpx2.Client, identity: Provider, sent: dict[str, Any]
 ) -> None:
     identity.sends(sent)
+    answer = stranger.get("/sign-in/provider")
+    assert answer.status_code == 403, answer.text
+    assert stranger.get("/").url.path == "/sign-in"
+
+
+@pytest.mark.parametrize("kind", ["none", "HS256"])
+def test_a_token_that_anybody_could_have_made_opens_nothing(
+    stranger: httpx2.Client, identity: Provider, kind: str
+) -> None:
+    """Also where the provider says that it makes such: its keys are public."""
+    boss = {"sub": "u1", "email": "boss@example.com", "email_verified": True}
+    identity.sends({"claims": boss})
+    offered = {"id_token_signing_alg_values_supported": ["RS256", kind]}
+    metadata = json.dumps(metadata_of(identity.issuer) | offered)
+    identity.sends({"claims": boss, "alg": kind, "wrong": {"metadata": metadata}})
+    answer = stranger.get("/sign-in/provider")
+    assert answer.status_code == 403, answer.text
+    assert stranger.get("/").url.path == "/sign-in"
+    identity.sends({"claims": boss, "wrong": {"metadata": metadata}})
+    assert stranger.get("/sign-in/provider").url.path == "/"
+
+
+def test_what_an_answer_says_beside_a_token_names_nobody(
+    stranger: httpx2.Client, identity: Provider
+) -> None:
+    boss = {"sub": "u1", "email": "boss@example.com", "email_verified": True}
+    said = json.dumps({"access_token": "x", "token_type": "Bearer", "userinfo": boss})
+    identity.sends({"claims": boss, "wrong": {"token": said}})
     answer = stranger.get("/sign-in/provider")
     assert answer.status_code == 403, answer.text
     assert stranger.get("/").url.path == "/sign-in"
@@ -271,11 +303,15 @@ def test_a_provider_is_not_asked_unencrypted(issuer: str) -> None:
         Settings.load(env_file=None, web_oidc_issuer=issuer)
 
 
+def metadata_of(issuer: str) -> dict[str, Any]:
+    address = f"{issuer}/.well-known/openid-configuration"
+    known: dict[str, Any] = httpx2.get(address, timeout=PATIENCE_SECONDS).json()
+    return known
+
+
 def elsewhere(issuer: str, *unencrypted: str) -> str:
     """The provider's metadata, in which these are on this machine under no name of loopback."""
-    known = httpx2.get(
-        f"{issuer}/.well-known/openid-configuration", timeout=PATIENCE_SECONDS
-    ).json()
+    known = metadata_of(issuer)
     moved = {name: known[name].replace("127.0.0.1", "0.0.0.0") for name in unencrypted}
     return json.dumps(known | moved)
 

@@ -28,6 +28,12 @@ _TIMEOUT_SECONDS = 10.0
 _STEP_SECONDS = 30.0
 # Keys and metadata of the largest providers are a tenth of it.
 _MOST_BYTES = 1_048_576
+_ALGORITHMS = "id_token_signing_alg_values_supported"
+# With a key that only the provider has: "none" proves nothing, and what has a shared key for HMAC
+# could have made the token itself.
+_SIGN = frozenset(
+    "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519 Ed448".split()
+)
 # What Authlib, joserfc and JSON of any shape can raise beside errors of their own.
 _NO_ANSWER = (HTTPError, TimeoutError, ValueError, LookupError, TypeError, AttributeError,
               RuntimeError)  # fmt: skip
@@ -143,7 +149,8 @@ class OpenId:
         """Who came back. SignInRefused for an answer that is not the one this session waits for."""
         try:
             async with asyncio.timeout(self._step_seconds):
-                token = await self._client.authorize_access_token(request)
+                options = await self._what_is_believed()
+                token = await self._client.authorize_access_token(request, claims_options=options)
         except AuthlibBaseError as error:
             # Whoever made the link to here may have written it; a provider may quote what it got.
             reason = str(error.description or error.error or type(error).__name__)
@@ -157,9 +164,25 @@ class OpenId:
             ) from error
         except _NO_ANSWER as error:
             raise self._silent(error) from error
-        claims: dict[str, Any] = token.get("userinfo") or {}
+        # Without a token of its own, `userinfo` is what somebody wrote into the answer.
+        claims: dict[str, Any] = token["userinfo"] if token.get("id_token") else {}
         subject = _address(claims) or _own_id(claims)
         return Claims(subject, str(claims.get("name") or subject))
+
+    async def _what_is_believed(self) -> Mapping[str, Any]:
+        """Whose word, and for whom, a token has to be; it is signed, whatever else is offered.
+
+        Left to itself Authlib takes a token of another client that names us as its `azp`, and an
+        unsigned one where the provider says that it makes such.
+        """
+        metadata = await self._client.load_server_metadata()
+        offered = metadata.get(_ALGORITHMS) or ()
+        # Without any of them Authlib takes RS256, as OpenID Connect has it.
+        metadata[_ALGORITHMS] = [one for one in offered if one in _SIGN]
+        return {
+            "iss": {"essential": True, "value": metadata["issuer"]},
+            "aud": {"essential": True, "value": self._client.client_id},
+        }
 
     def _silent(self, error: Exception) -> SignInRefused:
         return SignInRefused(
