@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice, takewhile
+from operator import eq
 from typing import Any
 
 from psycopg import Connection
@@ -24,6 +28,8 @@ from .words import LEVEL_OF, PLURALS
 _CANDIDATES = 2_000
 # Compared letter by letter in Python, for each word that nothing else explains.
 _LOOKED_THROUGH = 10_000
+# More than any question with a name in it: each of them costs a look through those.
+_MOST_UNEXPLAINED = 30
 _OFFERED = 8
 # One wrong letter in five: less, and every word is like some name.
 _IS_LIKE = 0.8
@@ -69,8 +75,14 @@ class Names:
     def mark(self, text: Text, left: Sequence[str]) -> None:
         """Put a mark in place of each name; `left` are the words nothing else explained.
 
-        Raises CannotRead where several entities are meant equally.
+        Raises CannotRead where several entities are meant equally, or too many words are left.
         """
+        if len(left) > _MOST_UNEXPLAINED:
+            raise CannotRead(
+                f"{len(left)} words are not understood, among them {left[0]!r}: put a name into "
+                "quotation marks, and ask for one thing.",
+                words=left,
+            )
         # Quotation marks first: in them anything is a name, also words that mean something else.
         for position, quoted in enumerate(text.quoted):
             mark = f"<quoted {position}>"
@@ -90,15 +102,16 @@ class Names:
 
     def near(self, word: str) -> list[str]:
         """Names that look like a word."""
-        names = {one.name: one for one in self._newest()}
+        names = {one.name for one in self._newest}
         # Looser than what is taken for the word itself: this is only offered.
         return difflib.get_close_matches(word, sorted(names), n=3, cutoff=0.5)
 
     def _mark_words(self, text: Text, left: list[str]) -> None:
         candidates = self._containing(left)
+        places = _places(candidates)
         while True:
             tokens = text.tokens
-            longest = self._longest(tokens, left, candidates)
+            longest = _longest(tokens, left, places)
             if longest is None:
                 break
             start, stop = longest
@@ -113,35 +126,17 @@ class Names:
             text.line = " ".join([*before, mark, *tokens[stop:]])
         self._mark_misspelt(text, left)
 
-    def _longest(
-        self, tokens: list[str], left: list[str], candidates: list[NamedEntity]
-    ) -> tuple[int, int] | None:
-        """The longest run of words that has one left over and is part of a name."""
-        names = [words(one.name) for one in candidates]
-        best: tuple[int, int] | None = None
-        for start in range(len(tokens)):
-            for stop in range(len(tokens), start, -1):
-                if best is not None and stop - start <= best[1] - best[0]:
-                    break
-                run = tokens[start:stop]
-                if any(token in left for token in run) and any(_has(name, run) for name in names):
-                    best = (start, stop)
-                    break
-        return best
-
     def _mark_misspelt(self, text: Text, left: list[str]) -> None:
         """A word no name has, but one name has nearly: that one is meant."""
-        for token in text.tokens:
+        for token in dict.fromkeys(text.tokens):
             # Short words are like too many: one letter is a third of them.
             if token not in left or len(token) < 4 or self._is_word(token):
                 continue
-            near = [
-                one
-                for one in self._newest()
-                if difflib.get_close_matches(token, words(one.name), n=1, cutoff=_IS_LIKE)
-            ]
+            known = self._spellings
+            alike = difflib.get_close_matches(token, known, n=len(known) or 1, cutoff=_IS_LIKE)
+            near = sorted({position for word in alike for position in known[word]})
             if near:
-                entity = _the_one(token, near)
+                entity = _the_one(token, [self._newest[position] for position in near])
                 text.replace(re.escape(token), lambda _, entity=entity: text.mark("entity", entity))  # type: ignore[misc]
 
     def _of_quoted(self, quoted: str, level: tuple[str, bool] | None) -> NamedEntity | Pattern:
@@ -160,6 +155,16 @@ class Names:
         patterns = [f"%{word.replace('_', ' ')}%" for word in wanted]
         return self._select("entity.name ILIKE ANY (%(patterns)s)", {"patterns": patterns})
 
+    @cached_property
+    def _spellings(self) -> Mapping[str, Sequence[int]]:
+        """The words of the newest names, each once, and which of these names have it."""
+        spellings: dict[str, list[int]] = defaultdict(list)
+        for position, one in enumerate(self._newest):
+            for word in words(one.name):
+                spellings[word].append(position)
+        return spellings
+
+    @cached_property
     def _newest(self) -> list[NamedEntity]:
         # Ads are too many to be compared letter by letter, and their names are rarely typed.
         return self._select("entity.level IN ('account', 'campaign')", {}, limit=_LOOKED_THROUGH)
@@ -177,6 +182,32 @@ class Names:
             {**params, "accounts": self._accounts},
         ).fetchall()
         return [NamedEntity(*row) for row in rows]
+
+
+Places = Mapping[str, Sequence[tuple[tuple[str, ...], int]]]
+"""By word: the names that have it, as words, and where."""
+
+
+def _places(candidates: Iterable[NamedEntity]) -> Places:
+    places: dict[str, list[tuple[tuple[str, ...], int]]] = defaultdict(list)
+    # Of the thousand ads that are called the same one will do.
+    for name in dict.fromkeys(tuple(words(one.name)) for one in candidates):
+        for at, word in enumerate(name):
+            places[word].append((name, at))
+    return places
+
+
+def _longest(tokens: list[str], left: Sequence[str], places: Places) -> tuple[int, int] | None:
+    """The longest run of words that has one left over and is part of a name, the first of them."""
+    best: tuple[int, int] | None = None
+    for start, token in enumerate(tokens):
+        ahead = tokens[start:]
+        shared = (map(eq, ahead, islice(name, at, None)) for name, at in places.get(token, ()))
+        length = max((sum(takewhile(bool, one)) for one in shared), default=0)
+        is_longer = best is None or length > best[1] - best[0]
+        if is_longer and any(one in left for one in ahead[:length]):
+            best = start, start + length
+    return best
 
 
 def _narrowed(

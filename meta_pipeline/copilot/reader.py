@@ -17,7 +17,7 @@ from .days import mark_days
 from .errors import CannotRead
 from .names import NamedEntity, Names, Pattern
 from .reading import DEFAULT_DAYS, QuestionKind, Reading
-from .text import MAX_CHARACTERS, Text
+from .text import MAX_CHARACTERS, Text, folded
 from .vocabulary import Term, Vocabulary, chosen
 from .words import FILLER
 
@@ -45,7 +45,8 @@ class QuestionReader:
 
     def read(self, question: str) -> Reading:
         """The one reading of a question; CannotRead where there is none, or more than one."""
-        if len(question) > MAX_CHARACTERS:
+        # As it is read: some letters are written out as whole sentences there.
+        if len(question) > MAX_CHARACTERS or len(folded(question)) > MAX_CHARACTERS:
             raise CannotRead(f"A question has at most {MAX_CHARACTERS} characters.")
         text = Text.of(phrases.written_out(question))
         if not text.line:
@@ -141,7 +142,7 @@ class QuestionReader:
         if not left:
             return
         near: list[str] = []
-        for word in left:
+        for word in left[:_OFFERED]:
             # Metrics first: names are many, and one of them is always somewhat like the word.
             near += self.vocabulary.near(word) or names.near(word)
         unknown = ", ".join(repr(word) for word in left)
