@@ -27,10 +27,12 @@ _SETTINGS: Final = {
 }
 """What such a role starts with; it may set them otherwise and still writes nothing."""
 # What a role could see other rows by, whatever policies say.
-_BEYOND_POLICIES = """
+_BEYOND_POLICIES = f"""
     SELECT CASE
         WHEN rolsuper THEN 'it is a superuser'
         WHEN rolbypassrls THEN 'it has BYPASSRLS'
+        WHEN rolreplication THEN 'it may copy the whole server (REPLICATION)'
+        WHEN rolcreaterole THEN 'it may make roles, and itself a member of them'
         WHEN NOT rolcanlogin THEN 'it may not log in'
         WHEN EXISTS (
             SELECT FROM pg_class
@@ -39,9 +41,35 @@ _BEYOND_POLICIES = """
         ) THEN 'it is, or may become, the owner of the tables'
         WHEN pg_has_role(pg_roles.oid, %(api)s, 'MEMBER')
             THEN 'it may become the role of the API'
+        -- By SET ROLE it leaves the policies of the group behind.
+        ELSE (
+            SELECT format('it may become %%I, which reads the rows of others', other.rolname)
+            FROM pg_roles AS other
+            WHERE other.oid <> pg_roles.oid AND pg_has_role(pg_roles.oid, other.oid, 'MEMBER')
+                AND (
+                    other.rolsuper OR other.rolbypassrls OR other.rolcreaterole
+                    OR other.rolname = ANY (%(files)s)
+                    OR EXISTS (
+                        SELECT FROM {SCHEMA}.tenant_roles
+                        WHERE role_name = other.rolname AND tenant <> %(tenant)s
+                    )
+                    OR (
+                        NOT pg_has_role(other.oid, %(tenants)s, 'MEMBER')
+                        AND EXISTS (
+                            SELECT FROM pg_class
+                            WHERE relnamespace = to_regnamespace(%(schema)s)
+                                AND relkind IN ('r', 'p', 'v', 'm')
+                                AND has_table_privilege(other.oid, pg_class.oid, 'SELECT')
+                        )
+                    )
+                )
+            ORDER BY other.rolname LIMIT 1
+        )
     END
     FROM pg_roles WHERE rolname = %(role)s
 """
+# Roles of every server: what they read of its files is nobody's row.
+_FILES: Final = ("pg_execute_server_program", "pg_read_server_files", "pg_write_server_files")
 _TENANT_OF = f"SELECT tenant, is_ours FROM {SCHEMA}.tenant_roles WHERE role_name = %s"
 
 
@@ -77,7 +105,7 @@ def add_sql_role(
         with connection.transaction():
             # Whoever owns the role decides what it is: one of another's is only looked at.
             if secret is None:
-                _check_foreign(connection, role)
+                _check_foreign(connection, tenant, role)
             elif known is not None and known[1]:
                 _set_password(connection, role, secret, "ALTER")
             else:
@@ -143,10 +171,11 @@ def _set_password(connection: Connection, role: str, password: str, verb: str) -
             )
 
 
-def _check_foreign(connection: Connection, role: str) -> None:
-    api, _ = group_names(connection)
+def _check_foreign(connection: Connection, tenant: str, role: str) -> None:
+    api, tenants = group_names(connection)
+    groups = {"api": api, "tenants": tenants, "files": list(_FILES)}
     row = connection.execute(
-        _BEYOND_POLICIES, {"role": role, "schema": SCHEMA, "api": api}
+        _BEYOND_POLICIES, {"role": role, "tenant": tenant, "schema": SCHEMA, **groups}
     ).fetchone()
     if row is None:
         raise RoleRefused(
