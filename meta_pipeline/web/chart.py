@@ -13,6 +13,8 @@ from datetime import date
 
 from markupsafe import Markup
 
+from meta_pipeline.printable import printable
+
 HEIGHT, TOP, BOTTOM = 190, 14, 24
 WIDTH_PCT = 88.0
 """Of the width; the scale stands beside the bars."""
@@ -60,7 +62,7 @@ def daily_bars(
     ]
     return Markup(
         '<svg class="chart" role="img" aria-label="{}" width="100%" height="{}">{}</svg>'
-    ).format(title, HEIGHT, Markup("").join(parts))
+    ).format(printable(title), HEIGHT, Markup("").join(parts))
 
 
 def ceiling(highest: float) -> float:

@@ -53,11 +53,11 @@ def _not_apart(request: Request, error: Exception) -> Response:
     # Else a tenant that cannot be served stays open, and every page after this fails too.
     if "session" in request.scope:
         request.session.pop(TENANT, None)
-    return _failure(request, 503, str(error))
+    return _unavailable(request, error)
 
 
 def _unavailable(request: Request, error: Exception) -> Response:
-    # It names hosts, users and databases: for whoever sits at this machine, not for visitors.
+    # It names hosts, roles and databases: for whoever sits at this machine, not for visitors.
     if site_of(request).sign_in is SignIn.LINK:
         return _failure(request, 503, str(error))
     _log.error("the database cannot be used: %s", error)

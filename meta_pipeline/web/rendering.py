@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -34,8 +35,8 @@ def templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_written,
     )
-    # Autoescaping keeps out tags, not the characters that turn a line around or cannot be seen.
     environment.filters["shown"] = _shown
     # Changes with the style sheet, so that browsers may keep it as long as they like.
     file = resources.files("meta_pipeline.web") / "static" / "style.css"
@@ -74,8 +75,17 @@ def plain_page(
     return HTMLResponse(text, status_code)
 
 
+def _written(value: object) -> object:
+    """Whatever a template prints, whoever wrote it: in lines that are what they look like.
+
+    Autoescaping keeps out tags, not the characters that turn a line around or cannot be seen.
+    """
+    # What is markup already was printed so part by part.
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _shown(text: object) -> str:
-    """Somebody else's text without what changes its direction or cannot be seen."""
+    """Somebody else's text, a dash where there is none."""
     return printable(str(text)) if text not in (None, "") else NOTHING
 
 

@@ -11,9 +11,11 @@ from urllib.parse import urlencode
 
 import httpx2
 import pytest
+from markupsafe import Markup
 
 from meta_pipeline.printable import printable
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.web.rendering import templates
 from meta_pipeline_tests.metrics.rows import Rows
 from meta_pipeline_tests.web.filled import site, web_warehouse
 from meta_pipeline_tests.web.world import ACCOUNT, CELLS, HOSTILE, OTHER
@@ -289,10 +291,20 @@ def test_amounts_of_an_answer_have_their_currency(browser: httpx2.Client) -> Non
     assert "¥0" in several
 
 
-def test_a_direction_mark_of_a_name_changes_no_line(browser: httpx2.Client) -> None:
-    page = browser.get(f"/campaigns?account={ACCOUNT}").text
-    assert "\u202e" not in page
+@pytest.mark.parametrize("path", [f"/campaigns?account={ACCOUNT}", "/timeline/h7"])
+def test_a_direction_mark_of_a_name_changes_no_line(browser: httpx2.Client, path: str) -> None:
+    page = browser.get(path).text
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", page)
     assert "إعلان" in page
+
+
+def test_no_template_has_to_remember_what_others_may_have_written() -> None:
+    odd = "\u202egnp.exe\x1b[2J\x00<b>"
+    environment = templates()
+    made = environment.from_string("{% macro m(a) %}<i>{{ a }}</i>{% endmacro %}{{ a }}{{ m(a) }}")
+    assert made.render(a=odd) == "gnp.exe[2J&lt;b&gt;<i>gnp.exe[2J&lt;b&gt;</i>"
+    assert made.render(a=Markup("<b>x</b>")) == "<b>x</b><i><b>x</b></i>"
+    assert made.render(a=7) == "7<i>7</i>"
 
 
 @pytest.mark.parametrize(
