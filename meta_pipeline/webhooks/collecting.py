@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from meta_pipeline.model.part import Part
 from meta_pipeline.sync_requests import Wish, ask
+from meta_pipeline.sync_requests.asking import MOST_OBJECTS
 from meta_pipeline.warehouse import Connection, Warehouse
 from meta_pipeline.warehouse.stores.webhooks import PendingChange
 
@@ -68,11 +69,15 @@ def _request(
     warehouse.webhooks.settle(others, "kept", connection)
     if not objects:
         return None
+    wish = Wish(account_id, objects=objects)
+    # Who names more means the account: refused, its changes would be in the way of all others.
+    if sum(map(len, objects.values())) > MOST_OBJECTS:
+        wish = Wish(account_id, parts=frozenset(objects))
     fields = Counter(one.field for one in changes if one.change_hash in naming)
     told = ", ".join(f"{count} {field}" for field, count in fields.most_common())
     row = ask(
         warehouse,
-        Wish(account_id, objects=objects),
+        wish,
         source="webhook",
         requested_by="Meta",
         reason=told,

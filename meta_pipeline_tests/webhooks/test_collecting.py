@@ -8,6 +8,7 @@ import pytest
 
 from meta_pipeline.governor import Thresholds
 from meta_pipeline.sync_requests import Dispatcher
+from meta_pipeline.sync_requests.asking import MOST_OBJECTS
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.webhooks import changes_of, collect
 from meta_pipeline_tests.sync_requests.rows import NOW, SECOND, account
@@ -90,3 +91,21 @@ def test_an_object_of_any_level_is_found_in_our_tables(told: Warehouse) -> None:
     collect(told, NOW + QUIET, QUIET)
     (row,) = told.sync_requests.open()
     assert row.objects == {"adsets": ["31"]}
+
+
+def test_what_names_more_than_a_request_takes_asks_for_the_parts(told: Warehouse) -> None:
+    """A refusal would end the sensor's every tick, for all accounts."""
+    with told.connection() as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.meta_ads (ad_id, account_id, data_as_of) "
+            "SELECT n::text, 'act_1', now() FROM generate_series(1, %s) AS n",
+            (MOST_OBJECTS + 1,),
+        )
+    ids = [str(n + 1) for n in range(MOST_OBJECTS + 1)]
+    advice = {"field": "ad_recommendations", "value": {"ad_object_ids": ids}}
+    deliver(told, envelope(advice))
+    deliver(told, envelope(changed("5"), account="2"))
+    assert len(collect(told, NOW + QUIET, QUIET)) == 2
+    asked = {row.account_id: (row.parts, row.objects) for row in told.sync_requests.open()}
+    assert asked == {"act_1": (["ads"], None), "act_2": (None, {"ads": ["5"]})}
+    assert states(told) == {"requested": 2}
