@@ -100,6 +100,13 @@ def test_a_member_comes_in_with_their_role_and_goes_when_removed(
     assert refused.status_code == 403
     assert "admin" in refused.text
     assert "/members" not in stranger.get("/").text
+    # Written before she was made a member; taking it would make her one again.
+    with web_warehouse.connection() as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.invitations VALUES (%s, %s, %s, %s, %s, %s)",
+            ("default", "ann@example.com", "admin", site.now(), "boss",
+             site.now() + timedelta(days=1)),
+        )  # fmt: skip
     web_warehouse.tenants.remove_member("default", "ann@example.com")
     assert stranger.get("/").status_code == 403
 

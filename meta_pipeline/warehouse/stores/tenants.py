@@ -237,10 +237,14 @@ class TenantStore(Store):
     def remove_member(
         self, tenant: str, subject: str, connection: Connection | None = None
     ) -> bool:
-        """Let a person in no more; False when they were no member."""
+        """Let a person in no more, also not by an invitation; False when they were no member."""
+        whose = (tenant, as_subject(subject))
         with self._using(connection) as used:
+            # One from before they were a member would make them one again as they come.
+            used.execute(
+                "DELETE FROM meta_ads.invitations WHERE tenant = %s AND subject = %s", whose
+            )
             removed = used.execute(
-                "DELETE FROM meta_ads.members WHERE tenant = %s AND subject = %s",
-                (tenant, as_subject(subject)),
+                "DELETE FROM meta_ads.members WHERE tenant = %s AND subject = %s", whose
             )
             return removed.rowcount > 0
