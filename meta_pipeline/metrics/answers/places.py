@@ -7,7 +7,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -141,15 +141,19 @@ class Ordered:
         return f"({beyond})" if backwards else f"({beyond} OR value IS NULL)"
 
     def checked(self, value: str | None) -> str | None:
-        """The value; ImpossibleQuestion where it is none of its type, as in a mistyped address."""
+        """The value as Postgres reads it; ImpossibleQuestion where it is none of its type.
+
+        Python reads more than Postgres: weeks, offsets of seconds and their parts.
+        """
         if value is None or self.kind == "text":
             return value
         try:
             if self.kind == "timestamptz":
-                datetime.fromisoformat(value)
+                moment = datetime.fromisoformat(value)
+                value = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC).isoformat()
             elif not _NUMBER.fullmatch(value):
                 raise ValueError
-        except ValueError:
+        except (ValueError, OverflowError):
             raise ImpossibleQuestion(
                 f"{value[:40]!r} is no place in this order: begin on the first page."
             ) from None

@@ -90,6 +90,7 @@ def test_a_parameter_that_is_refused_once_is_only_asked_again(small: Lab) -> Non
     small.assert_entities()
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("times", range(1, 12))
 @pytest.mark.parametrize(
     ("edge", "part"),
