@@ -38,7 +38,8 @@ _BY_NAME = (
     # "name": "value" in JSON and Python, and in JSON within JSON.
     re.compile(rf"(?i)((?:{_NAMES})[\"']\s*:\s*\")(?:\\.|[^\"\\])+"),
     re.compile(rf"(?i)((?:{_NAMES})[\"']\s*:\s*')(?:\\.|[^'\\])+"),
-    re.compile(rf"(?i)((?:{_NAMES})\\[\"']\s*:\s*\\[\"'])(?:(?!\\[\"']).)+"),
+    # However deep it is nested: the quote that ends it has as many backslashes as that which began.
+    re.compile(rf"(?i)((?:{_NAMES})(\\+)([\"'])\s*:\s*\2\3)(?:(?!(?<!\\)\2\3).)+"),
 )
 _BY_FORM = (
     # What a login dialog sends back: /callback?code=...&state=...

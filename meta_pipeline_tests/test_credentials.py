@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from pydantic import AliasChoices
 
@@ -277,10 +277,13 @@ SPELLED = {
     "libpq's words": "host=h {name}='{escaped}' port=1",
     "JSON": "answered {json} and ended",
     "JSON in JSON": "answered {twice} and ended",
+    "JSON in JSON in JSON": "answered {thrice} and ended",
     "a dict": "called with {dict}",
 }
 
 
+@example(odd='"', name="META_ACCESS_TOKEN", spelled=SPELLED["JSON in JSON"])
+@example(odd="", name="sig", spelled=SPELLED["a form in a query"])
 @given(
     odd=ODD_TEXT,
     name=st.sampled_from(
@@ -311,6 +314,7 @@ def test_a_secret_is_hidden_by_its_name_however_it_is_written(
         escaped=value.replace("\\", "\\\\").replace("'", "\\'"),
         json=as_json,
         twice=json.dumps({"body": as_json}),
+        thrice=json.dumps({"body": json.dumps({"body": as_json})}),
         dict={"a": 1, name: value, "z": "kept"},
     )
     told = redact(text)
@@ -393,6 +397,7 @@ ODD = st.text(
 @given(secret=ODD)
 def test_a_webhooks_path_is_in_no_log_and_no_error(secret: str) -> None:
     """Slack's and Teams' addresses are their own passwords; DEBUG lines print the path."""
+    secret += TAIL  # no word of ours
     lines: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
@@ -432,6 +437,7 @@ def test_a_webhooks_path_is_in_no_log_and_no_error(secret: str) -> None:
 
 @given(token=TOKENS, path=st.sampled_from(["next", "previous"]))
 def test_a_next_url_is_never_shown_with_its_token(token: str, path: str) -> None:
+    token += TAIL  # no word of ours
     url = f"https:\\/\\/graph.facebook.com\\/v26.0\\/x?access_token={token}&after=MQZDZD"
     text = f'{{"{path}":"{url}"}}'
     assert token not in redact(text).replace("access_token", "")

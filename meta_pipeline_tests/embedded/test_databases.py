@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import psycopg
@@ -11,6 +12,7 @@ from psycopg import sql
 from meta_pipeline.embedded import EmbeddedPostgres, default_root
 from meta_pipeline_tests import postgres
 from meta_pipeline_tests.embedded.fixtures import ask, temporary_root
+from meta_pipeline_tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -84,15 +86,16 @@ def test_it_is_not_durable_and_not_the_users(server: postgres.TestPostgres) -> N
 
 
 def test_a_killed_sessions_server_is_removed_and_a_used_one_is_not() -> None:
-    abandoned = postgres._folder_of("abandoned-for-test")
+    # Of this process alone: another that runs this test at the same time looks for leftovers too.
+    abandoned = postgres._folder_of(f"abandoned-by-{os.getpid()}")
     EmbeddedPostgres(abandoned, durable=False, database="tests").start(keep=True)
-    used = postgres._folder_of("used-for-test")
+    used = postgres._folder_of(f"used-by-{os.getpid()}")
     with EmbeddedPostgres(used, durable=False, database="tests").running() as url:
         postgres._remove_leftovers()
         assert not abandoned.exists()
         assert ask(url, "SELECT 1") == 1
     postgres._remove(used)
-    assert not used.exists()
+    wait_until(lambda: not used.exists(), "the server is removed, by us or by another who looked")
 
 
 def test_names_are_quoted(server: postgres.TestPostgres) -> None:
