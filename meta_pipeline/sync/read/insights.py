@@ -181,10 +181,8 @@ class WindowReader:
         return windows, statuses, self.edge.asked(window)
 
     def _read(self, window: Window) -> Iterator[Slice]:
-        counts, began_at = (
-            RowCounts(self.source.account_id, window, self.findings),
-            self.marks.clock(),
-        )
+        counts = RowCounts(self.source.account_id, window, self.findings)
+        began_at = self.marks.clock()
         splitter = Splitter(
             edge=self.edge,
             refusals=self.refusals,

@@ -8,11 +8,12 @@ and at once where the stored row is odd or other rows of Meta's spoke of another
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -44,6 +45,10 @@ ACCOUNT_EDGE = "account"
 it is to be read again at once; `last_full_at` when such a doubt was last settled."""
 NODE_FIELDS = (*(known.name for known in ACCOUNT_FIELDS), "account_id", "business{id,name}")
 _NEEDED = ("id", "currency", "timezone_name")
+_COLUMNS = {known.name: (known.column,) for known in ACCOUNT_FIELDS} | {
+    "business{id,name}": ("business_id", "business_name")
+}
+"""Columns of `meta_ad_accounts` that each of the fields fills."""
 # Such as business_management, which `owner` needs and nothing else does.
 _PERMISSION = re.compile(r"\b(?!ads_read|ads_management)[a-z]+(?:_[a-z]+)+\b")
 # Currency and zone change a few times in an account's life.
@@ -213,7 +218,7 @@ def store(
     account_id, now = str(given["id"]), context.clock()
     warehouse, findings = context.warehouse, Findings()
     note_refused(findings, refused, account_id)
-    row = mapped(given, stored, findings) | {"is_simulated": context.is_simulated}
+    row = mapped(given, stored, findings, refused) | {"is_simulated": context.is_simulated}
     # One transaction: an account in its new zone, beside days that were cut by the old one, would
     # be believed by whoever plans between the two.
     opened = warehouse.connection() if connection is None else nullcontext(connection)
@@ -233,9 +238,15 @@ def note_refused(findings: Findings, refused: Mapping[str, str], account_id: str
 
 
 def mapped(
-    given: Mapping[str, Any], stored: AccountRow | None, findings: Findings
+    given: Mapping[str, Any],
+    stored: AccountRow | None,
+    findings: Findings,
+    refused: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The account's row; an answer with an odd currency or zone, or none, takes none away."""
+    """The account's row; an answer with an odd currency or zone, or none, takes none away.
+
+    Neither does one without the fields that Meta refuses.
+    """
     held = None
     if stored is not None and stored.currency in CURRENCIES:
         held = stored.currency
@@ -248,6 +259,10 @@ def mapped(
             for name in _KEPT
             if not good[name] and not _is_odd_value(name, getattr(stored, name))
         }
+        # Another connection may have been given what one was refused.
+        missing = [name for name in refused if name.partition("{")[0] not in given]
+        columns = chain.from_iterable(_COLUMNS.get(name, ()) for name in missing)
+        row |= {column: getattr(stored, column) for column in columns}
     return row
 
 

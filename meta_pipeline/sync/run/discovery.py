@@ -165,7 +165,7 @@ def _write(
         for account_id, given in listed.items():
             known, findings = stored.get(account_id), Findings()
             note_refused(findings, refused, account_id)
-            row = mapped(given, known, findings) | {"is_simulated": context.is_simulated}
+            row = mapped(given, known, findings, refused) | {"is_simulated": context.is_simulated}
             if known is not None and (held := kept_for_sync(known, row)):
                 row |= held
                 doubted.append(known.account_id)

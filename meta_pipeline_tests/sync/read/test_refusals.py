@@ -592,6 +592,31 @@ def test_a_field_of_the_account_that_is_refused_costs_itself(
     _whole(small)
 
 
+@pytest.mark.parametrize("field", ["name", "account_status", "owner", "balance", "business{id"])
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_what_was_stored_of_an_account_stays_where_it_is_refused_later(
+    small: Lab, field: str, is_listed: bool
+) -> None:
+    small.sync()
+    column = {"owner": "owner_id", "business{id": "business_id"}.get(field, field)
+    with small.warehouse.connection() as connection:
+        connection.execute(
+            "UPDATE meta_ads.meta_ad_accounts SET owner_id = '7', business_id = '8', "
+            "business_name = 'Nord', balance = coalesce(balance, 9)"
+        )
+    before = small.scalar(f"SELECT {column} FROM meta_ads.meta_ad_accounts")
+    assert before is not None
+    place = "/me/adaccounts" if is_listed else f"/{small.account_id}"
+    _refuse_field(small, place, field, "unnamed")
+    small.advance(days=2)
+    if is_listed:
+        small.engine.discover()
+    else:
+        assert small.sync().status is Status.SUCCESS
+    assert {one.partition("{")[0] for one in _refused_fields(small)} == {field.partition("{")[0]}
+    assert small.scalar(f"SELECT {column} FROM meta_ads.meta_ad_accounts") == before
+
+
 @pytest.mark.parametrize("words", WORDS)
 def test_a_field_of_the_list_of_accounts_that_is_refused_costs_itself(
     small: Lab, words: str
