@@ -14,9 +14,9 @@ from meta_pipeline.words import duration
 from . import order
 from .candidate import Candidate, DuePart, candidate
 from .policy import Cadences, Policy, Tier
-from .reasons import why_now
 from .rules import RotationRules
 from .skipped import Skipped, Why, out_of
+from .why_now import why_now
 
 FIRST_SYNC = "first sync"
 

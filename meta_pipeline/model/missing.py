@@ -1,4 +1,8 @@
-"""What a sync did not get, and why: what makes it `partial`, and what the next one reads again."""
+"""What a sync did not get, and why: what makes it `partial`, and what the next one reads again.
+
+`sync.run.account_sync` gathers them, from the tasks that failed, the days that are not proven and
+the values that were refused; `sync.run.ending` makes the status of them.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from meta_pipeline.warehouse import Warehouse
 
 from .access.secret import Secret
 from .access.sign_in import SignIn
-from .downloads import Downloads
+from .download_limit import Downloads
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site
 from meta_pipeline.web.access.sign_in import SignIn
-from meta_pipeline.web.downloads import MOST, Downloads
+from meta_pipeline.web.download_limit import MOST, Downloads
 from meta_pipeline.web.pages.campaigns import PER_PAGE
 from meta_pipeline.web.pages.download import CHUNK_ROWS
 from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, Rows, ago

@@ -1,4 +1,4 @@
-"""Reasons as people read them."""
+"""Why an account is synced now, as people read it."""
 
 from __future__ import annotations
 
