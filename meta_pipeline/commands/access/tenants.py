@@ -120,7 +120,11 @@ def add(
 def remove(
     tenant: Tenant, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
 ) -> None:
-    """Remove a tenant, its members and login roles; its ad accounts stay, with other tenants."""
+    """Remove a tenant, its members, login roles, API keys and facts.
+
+    Its ad accounts stay, with other tenants, and so does the record of what was done for it: its
+    short name is not taken again as long as that is kept.
+    """
     from meta_pipeline.commands.database import opened_warehouse
     from meta_pipeline.warehouse.tenancy import drop_sql_role
 

@@ -53,6 +53,16 @@ _SET_MEMBER = """
 """
 
 
+# They let in, or are nobody else's. Members, invitations and grants go with the tenant's row.
+_GOES_TOO = ("api_keys", "facts", "login_states", "pending_connections")
+_RECORDS = ("connection_events", "sync_requests", "web_events")
+"""They say what was done for a tenant, and stay when it goes."""
+_LEFT = " UNION ALL ".join(
+    f"(SELECT '{table}' FROM meta_ads.{table} WHERE tenant = %(tenant)s LIMIT 1)"
+    for table in (*_GOES_TOO, *_RECORDS)
+)
+
+
 class TenantRefused(WarehouseError):
     """A tenant, or a change of one, that cannot be; nothing was changed."""
 
@@ -113,14 +123,16 @@ class TenantStore(Store):
     ) -> None:
         """Add a tenant without accounts. Raises TenantRefused for a name that is taken or no name.
 
-        It is served once `tenancy.enforce` has run.
+        A name stays taken while anything names the tenant that had it: what is kept of one client
+        must not become another's. It is served once `tenancy.enforce` has run.
         """
         if not _NAME.fullmatch(tenant):
             raise TenantRefused(
                 f"{tenant!r} is no short name: up to 32 of a-z, 0-9, - and _, and first a letter "
                 "or a digit. --name takes any name for people. Nothing was changed."
             )
-        with self._using(connection) as used:
+        # A savepoint: a refusal leaves the caller's transaction usable. So below.
+        with self._using(connection) as used, used.transaction():
             made = used.execute(
                 "INSERT INTO meta_ads.tenants (tenant, name, added_at) VALUES (%s, %s, %s) "
                 "ON CONFLICT (tenant) DO NOTHING",
@@ -128,21 +140,29 @@ class TenantStore(Store):
             )
             if not made.rowcount:
                 raise TenantRefused(f"There is a tenant {tenant} already. Nothing was changed.")
+            if left := used.execute(_LEFT, {"tenant": tenant}).fetchall():
+                raise TenantRefused(
+                    f"There was a tenant {tenant} before, and {', '.join(name for (name,) in left)} "
+                    "still name it: the new one would be shown its rows. Take another short name. "
+                    "Nothing was changed."
+                )
 
     def remove(self, tenant: str, connection: Connection | None = None) -> None:
-        """Remove a tenant, its members and what it was granted; the accounts' rows stay.
+        """Remove a tenant, its members, API keys and facts, and what it was granted.
 
-        Raises TenantRefused for default, and for one that connections belong to.
+        The accounts' rows stay, and so does the record of what was done for it. Raises
+        TenantRefused for default, and for one that connections belong to.
         """
         if tenant == DEFAULT_TENANT:
             raise TenantRefused("The tenant default stays: it is the installation's own.")
         with self._using(connection) as used:
             try:
-                # A savepoint: the refusal leaves the caller's transaction usable. So below.
                 with used.transaction():
                     removed = used.execute(
                         "DELETE FROM meta_ads.tenants WHERE tenant = %s", (tenant,)
                     )
+                    for table in _GOES_TOO:
+                        used.execute(f"DELETE FROM meta_ads.{table} WHERE tenant = %s", (tenant,))
             except errors.ForeignKeyViolation as error:
                 raise TenantRefused(
                     f"Connections belong to tenant {tenant}: remove them first "
