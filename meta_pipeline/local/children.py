@@ -34,12 +34,16 @@ class Child:
     log: Path
 
     @property
+    def said(self) -> str:
+        """Its output so far."""
+        with suppress(OSError):
+            return self.log.read_text(encoding="utf-8", errors="replace")
+        return ""
+
+    @property
     def tail(self) -> str:
         """The last lines of its output."""
-        with suppress(OSError):
-            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-            return "\n".join(lines[-TAIL_LINES:])
-        return ""
+        return "\n".join(self.said.splitlines()[-TAIL_LINES:])
 
     def require_alive(self) -> None:
         code = self.process.poll()
@@ -52,12 +56,12 @@ class Child:
     def wait_for(self, is_ready: Callable[[], bool], seconds: float) -> bool:
         """Whether it is ready within so many seconds; ChildDied where it ends instead."""
         deadline = time.monotonic() + seconds
-        while not is_ready():
-            self.require_alive()
-            if time.monotonic() > deadline:
-                return False
+        while True:
+            ready = is_ready()
+            self.require_alive()  # what answers in its place, when it is dead, is not the child
+            if ready or time.monotonic() > deadline:
+                return ready
             time.sleep(0.05)
-        return True
 
 
 class Children:

@@ -52,13 +52,13 @@ class Home:
         make_folders(self.path)
         self.path.chmod(0o700)  # compute logs, storage, the password of the database
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
+        # Closing leaves the lock to a guardian that is still at work; that is meant.
+        with os.fdopen(descriptor):
             self._lock(descriptor, wait_seconds)
-            yield descriptor
-        finally:
-            # Closing would leave the lock to a guardian that is still at work; that is meant.
-            self._note.unlink(missing_ok=True)
-            os.close(descriptor)
+            try:
+                yield descriptor
+            finally:
+                self._note.unlink(missing_ok=True)
 
     def note(self, **facts: Any) -> None:
         """Say who uses the folder and what it has running, for other commands."""

@@ -83,6 +83,9 @@ def start_web(
         env=concealed(environment, private_folder(folder)),
         cwd=folder,
     )
-    if not child.wait_for(lambda: answers(port), _WAIT_SECONDS):
+    base = base_url(settings, HOST, port)
+    # It says so once the port is its own: until then whoever took the port would be the one that
+    # answers, and be handed the link.
+    if not child.wait_for(lambda: base in child.said and answers(port), _WAIT_SECONDS):
         raise WebNotReady(f"The web application did not come up; its log is {child.log}.")
-    return address_to_open(settings, base_url(settings, HOST, port), sign_in)
+    return address_to_open(settings, base, sign_in)

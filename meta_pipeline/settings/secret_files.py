@@ -7,6 +7,7 @@ tools print theirs. A secret is therefore handed over as a file of mode 0600 in 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import tempfile
@@ -23,7 +24,6 @@ DAGSTER_URL = "DAGSTER_PG_URL"
 """The database as Dagster reads it: stays a variable, its password goes to a passfile."""
 # No other user of the machine may read secrets, nor see which there are.
 _FOLDER_MODE = 0o700
-_FILE_MODE = 0o600
 
 
 def secret_names() -> frozenset[str]:
@@ -77,11 +77,15 @@ def with_passfile(url: str, folder: Path) -> str:
 def private_folder(home: Path | None = None) -> Path:
     """A folder of this user's alone: `private` in `home`, or one of the system's for this while.
 
-    The second where there is no home or it cannot be written, as in a read-only container.
+    The second where there is no home or it cannot be written, as in a read-only container; each
+    home has its own there, as staging and production may share a machine and a user.
     """
     if home is not None and os.access(home, os.W_OK):
         return _alone(home / "private")
-    return _alone(Path(tempfile.gettempdir()) / f"meta-pipeline-{os.geteuid()}")
+    mine = _alone(Path(tempfile.gettempdir()) / f"meta-pipeline-{os.geteuid()}")
+    if home is None:
+        return mine
+    return _alone(mine / hashlib.sha256(str(home.absolute()).encode()).hexdigest()[:16])
 
 
 def _alone(folder: Path) -> Path:
@@ -101,11 +105,14 @@ def _alone(folder: Path) -> Path:
 
 
 def _written(path: Path, text: str) -> Path:
-    """The file with this text and nobody else's eyes on it; replaced as a whole."""
-    _alone(path.parent)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    return draft.replace(path)
+    """The file with this text, of mode 0600, as `mkstemp` makes them; replaced as a whole."""
+    # Of a name nobody else takes: containers that share a folder have processes of one number.
+    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=_alone(path.parent))
+    draft = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        return draft.replace(path)
+    except OSError:
+        draft.unlink()
+        raise

@@ -8,21 +8,24 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 from pydantic import SecretStr
 
 from meta_pipeline.commands.processes.demo import batches
-from meta_pipeline.local.children import Children
+from meta_pipeline.local.children import Child, ChildDied, Children
 from meta_pipeline.local.database import DEMO_DATABASE, RealData, demo_database, named_database
 from meta_pipeline.local.environment import of_settings, without_ours
 from meta_pipeline.local.home import AlreadyRunning, Home
 from meta_pipeline.local.ports import (
+    HOST,
     PortsTaken,
     answers_at,
     free_port,
@@ -30,8 +33,9 @@ from meta_pipeline.local.ports import (
     listening,
     socket_in,
 )
-from meta_pipeline.local.web import note_address
+from meta_pipeline.local.web import note_address, noted_address, start_web
 from meta_pipeline.settings import Settings
+from meta_pipeline.settings.secret_files import private_folder
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.words import ago
 from meta_pipeline_tests.embedded.fixtures import empty_root, root, seed
@@ -154,6 +158,12 @@ def test_a_home_is_used_by_one_at_a_time(tmp_path: Path) -> None:
             Home(tmp_path).taken(wait_seconds=0),
         ):
             pass
+        # Nor does whoever is turned away take its note along, by which other commands find it.
+        with (
+            pytest.raises(AlreadyRunning, match=r"already runs at http://127.0.0.1:3000"),
+            Home(tmp_path).taken(wait_seconds=0),
+        ):
+            pass
     finally:
         holder.kill()
         holder.wait()
@@ -169,6 +179,48 @@ def test_a_home_is_not_free_before_the_guardian_has_done_its_work(tmp_path: Path
         assert guardian is not None
         held = Path(f"/proc/{guardian.pid}/fd/{lock}").readlink()
         assert held == tmp_path / "lock"
+
+
+def test_whoever_takes_the_port_first_is_not_handed_the_link(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.load(env_file=None, database_url=database_url, data_dir=str(tmp_path))
+    with closing(socket.socket()) as stranger, Children(tmp_path / "logs") as children:
+        start = children.start
+
+        def late(name: str, arguments: Sequence[str], **options: Any) -> Child:
+            stranger.bind((HOST, int(arguments[-1])))
+            stranger.listen()
+            return start(name, arguments, **options)
+
+        monkeypatch.setattr(children, "start", late)
+        environment = of_settings(settings, database_url)
+        with pytest.raises(ChildDied, match="cannot be used"):
+            start_web(children, settings, environment, folder=tmp_path, tell=print)
+
+
+def test_the_web_application_says_where_it_is_once_it_listens(
+    tmp_path: Path, database_url: str
+) -> None:
+    settings = Settings.load(env_file=None, database_url=database_url, data_dir=str(tmp_path))
+    with Children(tmp_path / "logs") as children:
+        environment = of_settings(settings, database_url)
+        address = start_web(children, settings, environment, folder=tmp_path, tell=print)
+        assert address is not None
+        assert httpx2.get(f"{noted_address(settings)}/").status_code < 500
+        assert address.startswith(f"{noted_address(settings)}/enter?key=")
+
+
+def test_homes_that_cannot_be_written_share_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folders = {private_folder(Path(f"/proc/{name}")) for name in ("production", "staging")}
+    folders.add(private_folder())
+    assert len(folders) == 3
+    for folder in folders:
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert folder.is_relative_to(tmp_path)
 
 
 def test_nothing_of_the_callers_settings_leaks_into_a_demo() -> None:

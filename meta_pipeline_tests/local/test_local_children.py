@@ -107,3 +107,11 @@ def test_a_child_that_dies_is_told_with_the_end_of_its_log(tmp_path: Path) -> No
         with pytest.raises(ChildDied, match=r"the webserver ended \(exit code 3\)") as error:
             children.require_alive()
     assert "port taken" in str(error.value)
+
+
+def test_what_answers_in_the_place_of_a_dead_child_is_not_the_child(tmp_path: Path) -> None:
+    with Children(tmp_path) as children:
+        child = children.start("child", [sys.executable, "-c", ""], env=os.environ, cwd=tmp_path)
+        child.process.wait()
+        with pytest.raises(ChildDied, match="child ended"):
+            child.wait_for(lambda: True, seconds=0)

@@ -63,18 +63,7 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
         if link:
             say(styled(address_to_open(settings, noted_address(settings) or base, sign_in), "bold"))
             return
-        if sign_in is SignIn.LINK:  # others need no link, and may have no folder to write to
-            note_address(settings, base)
         site = Site(settings, warehouse, secret_of(settings), sign_in)
-        # Before the link is told: where somebody else listens they would be handed it.
-        sockets = None
-        if is_loopback(host) and urlsplit(base).hostname == "localhost":
-            try:
-                sockets = listening(host, port)
-            except PortsTaken as error:
-                fail(str(error))
-        say(styled(address_to_open(settings, base, sign_in), "bold"), "  (Ctrl-C ends it)")
-        show_log()
         application = web_application(site)
         # What is there by now stays: looking for garbage in it would hold up a page for a tenth of
         # a second now and then.
@@ -93,6 +82,18 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
             timeout_graceful_shutdown=_GRACE_SECONDS,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )
+        show_log()
+        # Before the link is told or noted: where somebody else listens they would be handed it.
+        if is_loopback(host) and urlsplit(base).hostname == "localhost":
+            try:
+                sockets = listening(host, port)
+            except PortsTaken as error:
+                fail(str(error))
+        else:
+            sockets = [config.bind_socket()]
+        if sign_in is SignIn.LINK:  # others need no link, and may have no folder to write to
+            note_address(settings, base)
+        say(styled(address_to_open(settings, base, sign_in), "bold"), "  (Ctrl-C ends it)")
         server = uvicorn.Server(config)
         with suppress(KeyboardInterrupt):
             server.run(sockets=sockets)

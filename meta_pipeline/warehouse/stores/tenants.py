@@ -140,10 +140,11 @@ class TenantStore(Store):
             )
             if not made.rowcount:
                 raise TenantRefused(f"There is a tenant {tenant} already. Nothing was changed.")
-            if left := used.execute(_LEFT, {"tenant": tenant}).fetchall():
+            left = [table for (table,) in used.execute(_LEFT, {"tenant": tenant})]
+            if left:
                 raise TenantRefused(
-                    f"There was a tenant {tenant} before, and {', '.join(name for (name,) in left)} "
-                    "still name it: the new one would be shown its rows. Take another short name. "
+                    f"There was a tenant {tenant} before, and {', '.join(left)} still name it: "
+                    "the new one would be shown its rows. Take another short name. "
                     "Nothing was changed."
                 )
 
