@@ -3,7 +3,7 @@
     python -m benchmarks.advice_scale --accounts 1000
 
 A fleet in a Postgres of its own, each account with two campaigns, six ad sets and twenty ads over
-sixty days, judged by two processes as the asset does.
+sixty days, each of which webhooks called tired twice, judged by two processes as the asset does.
 """
 
 from __future__ import annotations
@@ -63,7 +63,25 @@ def fill(connection: Connection, accounts: int) -> None:
         ("ad", ADS, {"adset_id": ADSETS, "campaign_id": CAMPAIGNS}),
     ):
         _days(connection, accounts, level, number, parents)
+    _tired(connection, accounts)
     connection.execute("ANALYZE")
+
+
+def _tired(connection: Connection, accounts: int) -> None:
+    connection.execute(
+        """
+        INSERT INTO meta_ads.webhook_changes
+            (change_hash, object, entry_id, account_id, field, value, received_at, state)
+        SELECT concat_ws('-', n, i, age), 'ad_account', n, 'act_' || n, 'creative_fatigue',
+            jsonb_build_object(
+                'adgroup_id', n || '-ad_-' || i, 'creative_fatigue_level', 'MEDIUM'
+            ),
+            now() - make_interval(days => age), 'kept'
+        FROM generate_series(1, %s) AS n, generate_series(0, %s - 1) AS i,
+            generate_series(1, 2) AS age
+        """,
+        (accounts, ADS),
+    )
 
 
 def _days(

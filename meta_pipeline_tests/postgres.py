@@ -109,6 +109,20 @@ class TestPostgres:
         )
 
 
+def rows_read(connection: psycopg.Connection, *tables: str) -> int:
+    """How many rows of these tables were looked at so far in the transaction, by whatever plan.
+
+    What a query costs, where seconds would say how busy the machine is.
+    """
+    row = connection.execute(
+        "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint"
+        " FROM pg_stat_xact_user_tables WHERE relname = ANY (%s)",
+        [list(tables)],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 @cache
 def _kept(url: str, _thread: int, _process: int) -> list[psycopg.Connection]:
     return []

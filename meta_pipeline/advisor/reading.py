@@ -260,13 +260,13 @@ _ENTITIES: dict[EntityType, str] = {
     SELECT a.ad_id AS entity_id, a.campaign_id, a.adset_id, a.name, a.effective_status,
            a.issues_info, a.creative_id, told.level AS fatigue
     FROM meta_ads.meta_ads AS a
-    LEFT JOIN LATERAL (
-        SELECT w.value ->> 'creative_fatigue_level' AS level
+    LEFT JOIN (
+        SELECT DISTINCT ON (w.value ->> 'adgroup_id')
+               w.value ->> 'adgroup_id' AS ad_id, w.value ->> 'creative_fatigue_level' AS level
         FROM meta_ads.webhook_changes AS w
-        WHERE w.account_id = a.account_id AND w.field = 'creative_fatigue'
-          AND w.value ->> 'adgroup_id' = a.ad_id
-        ORDER BY w.received_at DESC LIMIT 1
-    ) AS told ON true
+        WHERE w.account_id = %(account)s AND w.field = 'creative_fatigue'
+        ORDER BY w.value ->> 'adgroup_id', w.received_at DESC
+    ) AS told ON told.ad_id = a.ad_id
     WHERE a.account_id = %(account)s AND NOT a.is_deleted
     ORDER BY a.ad_id
 """,

@@ -21,6 +21,7 @@ from meta_pipeline.advisor import (
 )
 from meta_pipeline.warehouse import Warehouse, schema
 from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, READ_AT, TODAY, Rows, ago
+from meta_pipeline_tests.postgres import rows_read
 
 ISSUE = {"error_code": "1815869", "error_message": "The pixel is missing."}
 LEARNING = {"status": "FAIL", "dynamic_lp_conversions_threshold": 100}
@@ -182,6 +183,35 @@ def test_what_became_more_urgent_takes_the_place_of_what_was_said(warehouse: War
     assert now_open.supersedes == low.advice_id
     assert before.outcome == "superseded"
     assert before.verdict is None
+
+
+def test_what_webhooks_told_of_an_account_is_read_once_for_all_its_ads(
+    warehouse: Warehouse,
+) -> None:
+    with warehouse.connection() as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.meta_ads (ad_id, account_id, adset_id, campaign_id, data_as_of)"
+            " SELECT 'more-' || n, %s, 's', 'c', %s FROM generate_series(1, 100) AS n",
+            (ACCOUNT, READ_AT),
+        )
+        # Each ad told of twice, here and in 20 other accounts, the newest first.
+        connection.execute(
+            "INSERT INTO meta_ads.webhook_changes (change_hash, object, entry_id, account_id,"
+            " field, value, received_at, state)"
+            " SELECT concat_ws('-', a, n, twice), 'ad_account', a, 'act_' || a, 'creative_fatigue',"
+            " jsonb_build_object('adgroup_id', 'more-' || n, 'creative_fatigue_level',"
+            " CASE twice WHEN 0 THEN 'HIGH' ELSE 'LOW' END),"
+            " %s - make_interval(hours => twice), 'kept'"
+            " FROM generate_series(1, 21) AS a, generate_series(1, 100) AS n,"
+            " generate_series(0, 1) AS twice",
+            (NOW,),
+        )
+        connection.execute("ANALYZE meta_ads.webhook_changes, meta_ads.meta_ads")
+    with warehouse.of_tenant("default").snapshot() as seen, seen.connection() as connection:
+        known = known_account(seen, ACCOUNT, NOW)
+        assert rows_read(connection, "webhook_changes") <= 200
+    told = {one.entity_id: one.fatigue for one in known.entities if one.entity_type == "ad"}
+    assert (told["more-7"], told["cheap"], len(told)) == ("HIGH", None, 102)
 
 
 def test_what_became_of_an_advice_is_measured_after_its_review_date(warehouse: Warehouse) -> None:

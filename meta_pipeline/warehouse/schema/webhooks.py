@@ -50,6 +50,13 @@ webhook_changes = table(
         "received_at",
         postgresql_where=sa.text("state = 'pending'"),
     ),
+    # What the advisor reads of an account, among all that is told of all of them.
+    sa.Index(
+        "webhook_changes_fatigue_idx",
+        "account_id",
+        "received_at",
+        postgresql_where=sa.text("field = 'creative_fatigue'"),
+    ),
 )
 
 __all__ = ["webhook_changes", "webhook_deliveries"]
