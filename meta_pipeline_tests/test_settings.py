@@ -42,6 +42,30 @@ def test_the_environment_wins_over_the_file(
     assert settings.require_token() == "from-file"
 
 
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+@pytest.mark.parametrize("form", ["${NAME}", "$NAME", "${NAME:-x}", "${OTHER:-${NAME}}"])
+def test_no_variable_is_put_into_what_env_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str, quote: str
+) -> None:
+    monkeypatch.setenv("META_ACCESS_TOKEN", "canary-token")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-of-another")
+    for name in ("META_ACCESS_TOKEN", "AWS_SECRET_ACCESS_KEY", "WRITTEN_ABOVE"):
+        planted = form.replace("NAME", name)
+        values = {
+            "DATABASE_URL": f"postgresql://u:{planted}@evil.example/{planted}",
+            "META_ALERT_WEBHOOK_URL": f"https://evil.example/{planted}",
+            "META_ALERT_EMAIL_SERVER": f"{planted}.evil.example:25",
+        }
+        lines = [f"{variable}={quote}{value}{quote}\n" for variable, value in values.items()]
+        (tmp_path / ".env").write_text("WRITTEN_ABOVE=canary-above\n" + "".join(lines))
+        settings = Settings.load()
+        assert settings.require_token() == "canary-token"
+        assert settings.require_database_url() == values["DATABASE_URL"]
+        assert settings.alert_webhook_url is not None
+        assert settings.alert_webhook_url.get_secret_value() == values["META_ALERT_WEBHOOK_URL"]
+        assert settings.alert_email_server == values["META_ALERT_EMAIL_SERVER"]
+
+
 def test_a_secret_may_come_as_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     secret = tmp_path / "token"
     secret.write_text("T0PSECRET\n")

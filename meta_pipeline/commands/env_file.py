@@ -42,7 +42,7 @@ def env_text(chosen: Mapping[str, str], notes: Mapping[str, Sequence[str]]) -> s
         lines.append("")
     text = "\n".join(lines)
     # With the parser that will read it: what it makes of quotes is decided by nobody else.
-    read = dotenv_values(stream=StringIO(text))
+    read = dotenv_values(stream=StringIO(text), interpolate=False)
     for name, value in chosen.items():
         if read.get(name) != value or not value.isprintable():
             raise SettingsError(
@@ -106,6 +106,6 @@ def _settings() -> list[tuple[str, str, str]]:
 def _quoted(value: str) -> str:
     if _PLAIN.fullmatch(value):
         return value
-    # Single quotes: in double ones dotenv would expand a $ that belongs to a password.
+    # Single quotes: in double ones docker compose would expand a $ that belongs to a password.
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

@@ -61,6 +61,10 @@ def settings_page() -> str:
         "written here: `meta_access_token` is no setting. A missing or wrong",
         "setting is named, with where it was looked for.",
         "",
+        "In `.env` a `$` is a `$`: nothing is put in the place of `${NAME}` or `$NAME`. Others who",
+        "read the file have their own rules: docker compose replaces both outside single quotes, a",
+        "Dagster that loads `.env` itself the first; systemd's `EnvironmentFile=` neither.",
+        "",
         "| variable | default | meaning |",
         "|---|---|---|",
     ]

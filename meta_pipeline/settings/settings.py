@@ -269,7 +269,8 @@ def _written(env_file: Path | str | None) -> Mapping[str, str | None]:
     # A password manager may serve it as a FIFO, which is read once.
     if path is None or not (path.is_file() or path.is_fifo()):
         return {}
-    written = dotenv_values(path, encoding=_ENCODING)
+    # Nor what it holds: ${META_ACCESS_TOKEN} in an address would be sent to its host.
+    written = dotenv_values(path, encoding=_ENCODING, interpolate=False)
     if written.get(TRUSTED_URL):
         raise SettingsError(
             f"{TRUSTED_URL} stands in {path.absolute()}, where it is not heeded: it "

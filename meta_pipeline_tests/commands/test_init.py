@@ -174,3 +174,15 @@ def test_a_value_is_written_so_that_it_is_read_as_it_is_or_refused(value: str) -
         lines = [one for one in text.splitlines() if one and not one.startswith("#")]
         assert len(lines) == 1
     assert not (is_refused and value.isalnum())
+
+
+@pytest.mark.parametrize("password", ["p${META_ACCESS_TOKEN}q", "$HOME '$' \\${X}", "${", "$$a b"])
+def test_a_password_with_a_dollar_is_read_as_it_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    monkeypatch.delenv("META_ALERT_EMAIL_PASSWORD", raising=False)
+    monkeypatch.setenv("META_ACCESS_TOKEN", TOKEN)
+    (path := tmp_path / ".env").write_text(env_text({"META_ALERT_EMAIL_PASSWORD": password}, {}))
+    found = Settings.load(path).alert_email_password
+    assert found is not None
+    assert found.get_secret_value() == password
