@@ -76,12 +76,20 @@ class MeterHistory:
             self._note_move(moved)
         self._calls = 0
         self._newest = self._told = reading
-        shut_until = known.regain_at if known is not None and known.blocks else None
-        if known and shut_until and not reading.blocks and shut_until > reading.read_at:
-            # An answer that was on its way when Meta closed the door must not open it again.
+        if known is not None and known.blocks and not reading.blocks:
+            self._keep_shut(known, reading)
+        return True
+
+    def _keep_shut(self, known: UsageReading, reading: UsageReading) -> None:
+        """An answer that was on its way when Meta closed the door must not open it again.
+
+        As long as the known block is believed, and no longer: Meta's own time on a newer reading
+        would begin the longest wait anew.
+        """
+        shut_until = _believed(known, self._thresholds)
+        if shut_until > reading.read_at:
             source = f"{_BLOCK_OF}{known.source.removeprefix(_BLOCK_OF)}"
             self._newest = replace(reading, regain_at=shut_until, source=source)
-        return True
 
     def answered(self, at: datetime, calls: int, *, seen: bool, ok: bool) -> None:
         """One of our calls that moves this meter came back, with a reading of it or without."""
@@ -160,9 +168,8 @@ class MeterHistory:
                 self._model = RollingHour()
             return self._model.observe(at, reading.usage_pct)
         if isinstance(self._model, RollingHour):
-            self._model = DrainingScore()
-        zero_at = min(reading.regain_at.timestamp(), at + self._thresholds.max_drain_seconds)
-        return self._model.observe(at, reading.usage_pct, zero_at)
+            self._model = DrainingScore(longest_seconds=self._thresholds.max_drain_seconds)
+        return self._model.observe(at, reading.usage_pct, reading.regain_at.timestamp())
 
     def _note_move(self, moved: float) -> None:
         """Ten minutes of moves are kept, and more while they are of few calls."""
@@ -182,8 +189,12 @@ class MeterHistory:
 
 def _block_ends(reading: UsageReading, thresholds: Thresholds) -> datetime:
     """Meta's time plus the grain of it; only asked of a reading that blocks."""
+    return _believed(reading, thresholds) + timedelta(seconds=thresholds.regain_margin_seconds)
+
+
+def _believed(reading: UsageReading, thresholds: Thresholds) -> datetime:
+    """Meta's time, or the last moment that any is believed for."""
     is_score = reading.source.removeprefix(_BLOCK_OF) == SCORE_HEADER
     most = thresholds.max_drain_seconds if is_score else thresholds.max_block_seconds
     longest = reading.read_at + timedelta(seconds=most)
-    margin = timedelta(seconds=thresholds.regain_margin_seconds)
-    return min(reading.regain_at or longest, longest) + margin
+    return min(reading.regain_at or longest, longest)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from meta_pipeline.governor import EffectiveReading, Meters
+from meta_pipeline.governor import EffectiveReading, Meters, Thresholds
 from meta_pipeline.model.limit import Limit
-from meta_pipeline.model.usage import UsageReading
+from meta_pipeline.model.usage import SCORE_HEADER, UsageReading
 
 from .refusals import limit_of
 
@@ -85,6 +86,67 @@ def test_an_answer_that_was_on_its_way_does_not_lift_a_block() -> None:
     (merged,) = meters.observe([usage(99, 0.01)])
     assert merged.regain_at == after(30), "what is shared with others keeps the block as well"
     assert known(meters, 29).resumes_at == after(31)
+
+
+@pytest.mark.parametrize("source", ["x-business-use-case-usage", SCORE_HEADER])
+@given(
+    seconds=st.floats(1, 30 * 86_400),
+    strays=st.lists(st.floats(0.01, 0.99), max_size=4),
+    gaps=st.lists(st.floats(0.1, 600), min_size=1, max_size=6),
+)
+def test_a_block_that_was_waited_out_is_over_with_the_next_good_answer(
+    source: str, seconds: float, strays: list[float], gaps: list[float]
+) -> None:
+    meters, thresholds = Meters(), Thresholds()
+    regain_at = NOW + timedelta(seconds=seconds)
+    full = UsageReading("account", "act_1", "", 100, NOW, regain_at, source=source)
+    meters.observe([full])
+    resumes_at = known(meters, 0).resumes_at
+    assert resumes_at is not None
+    is_score = source == SCORE_HEADER
+    longest = thresholds.max_drain_seconds if is_score else thresholds.max_block_seconds
+    ends = NOW + timedelta(seconds=min(seconds, longest))
+    assert resumes_at == ends + timedelta(seconds=thresholds.regain_margin_seconds)
+    good = replace(full, usage_pct=1, regain_at=None)
+    for share in sorted(strays):  # on their way when the door was closed
+        stray_at = NOW + share * (ends - NOW)
+        meters.observe([replace(good, read_at=stray_at)])
+        (shut,) = meters.current("act_1", stray_at)
+        assert shut.resumes_at == resumes_at
+    at = resumes_at
+    for gap in gaps:
+        empty_at = at + timedelta(seconds=60) if is_score else None
+        told = replace(good, read_at=at, regain_at=empty_at)
+        meters.answered("act_1", "ads_management", at, [told])
+        assert all(one.resumes_at is None for one in meters.current("act_1", at)), at
+        at += timedelta(minutes=gap)
+
+
+@given(
+    pct=st.floats(1e-12, 60),
+    told_seconds=st.floats(1, 30 * 86_400),
+    calls=st.lists(st.floats(0, 120), min_size=1, max_size=300),
+)
+@example(pct=0.02, told_seconds=300, calls=[1.0] * 140)
+@example(pct=0.01, told_seconds=300, calls=[0.0] * 300)
+@example(pct=0.1, told_seconds=3600, calls=[10.0] * 200)
+def test_a_score_that_no_answer_tells_any_more_stops_calls_no_longer_than_it_may_drain(
+    pct: float, told_seconds: float, calls: list[float]
+) -> None:
+    meters, longest = Meters(), timedelta(seconds=Thresholds().max_drain_seconds)
+    empty_at = NOW + timedelta(seconds=told_seconds)
+    score = UsageReading("account", "act_1", "", pct, NOW, empty_at, source=SCORE_HEADER)
+    meters.answered("act_1", "ads_management", NOW, [score])
+    at = NOW
+    for gap_seconds in calls:
+        at += timedelta(seconds=gap_seconds)
+        meters.answered("act_1", "ads_management", at)
+        for one in meters.current("act_1", at):
+            assert one.stops_mattering_at <= at + longest
+            if one.resumes_at is not None:
+                assert one.resumes_at <= at + longest
+                (later,) = meters.current("act_1", one.resumes_at)
+                assert later.resumes_at is None
 
 
 def test_a_newer_block_replaces_an_older_one() -> None:
