@@ -42,7 +42,7 @@ _BEYOND_POLICIES = f"""
         WHEN pg_has_role(pg_roles.oid, %(api)s, 'MEMBER')
             THEN 'it may become the role of the API'
         -- By SET ROLE it leaves the policies of the group behind.
-        ELSE (
+        ELSE coalesce((
             SELECT format('it may become %%I, which reads the rows of others', other.rolname)
             FROM pg_roles AS other
             WHERE other.oid <> pg_roles.oid AND pg_has_role(pg_roles.oid, other.oid, 'MEMBER')
@@ -64,10 +64,20 @@ _BEYOND_POLICIES = f"""
                     )
                 )
             ORDER BY other.rolname LIMIT 1
-        )
+        ), (
+            SELECT format('it may read %%I, which shows the rows that its owner sees', relname)
+            FROM pg_class
+            WHERE relnamespace = to_regnamespace(%(schema)s) AND relkind IN ('v', 'm', 'f')
+                AND NOT 'security_invoker=true' = ANY (coalesce(reloptions, '{{}}'))
+                AND has_any_column_privilege(pg_roles.oid, pg_class.oid, 'SELECT')
+            ORDER BY relname LIMIT 1
+        ))
     END
     FROM pg_roles WHERE rolname = %(role)s
 """
+# A policy is for those members of its group that inherit it: from this version on as each GRANT
+# says, whatever the role is; before it as the role says.
+_GRANTS_INHERIT: Final = 160_000
 # Roles of every server: what they read of its files is nobody's row.
 _FILES: Final = ("pg_execute_server_program", "pg_read_server_files", "pg_write_server_files")
 _TENANT_OF = f"SELECT tenant, is_ours FROM {SCHEMA}.tenant_roles WHERE role_name = %s"
@@ -193,9 +203,20 @@ def _join(connection: Connection, tenant: str, role: str, at: datetime, *, is_ou
         "VALUES (%s, %s, %s, %s) ON CONFLICT (role_name) DO NOTHING",
         (role, tenant, is_ours, at),
     )
+    says_it = connection.info.server_version >= _GRANTS_INHERIT
     connection.execute(
-        sql.SQL("GRANT {} TO {}").format(sql.Identifier(tenants), sql.Identifier(role))
+        sql.SQL("GRANT {} TO {} {}").format(
+            sql.Identifier(tenants),
+            sql.Identifier(role),
+            sql.SQL("WITH INHERIT TRUE" if says_it else ""),
+        )
     )
+    inherits = connection.execute("SELECT pg_has_role(%s, %s, 'USAGE')", (role, tenants)).fetchone()
+    if not (inherits and inherits[0]):
+        raise RoleRefused(
+            f"Role {role} will not do for a tenant: policies do not apply to it (NOINHERIT). "
+            "Nothing was changed."
+        )
 
 
 def _may_not(connection: Connection, role: str) -> RoleRefused:

@@ -148,6 +148,9 @@ GETTING_ROUND = {
     'LOGIN IN ROLE "{role}_acme_other"': "may become .*_acme_other",
     "LOGIN IN ROLE pg_read_all_data": "may become pg_read_all_data",
     "LOGIN IN ROLE pg_read_server_files": "may become pg_read_server_files",
+    # A view without security_invoker reads as its owner.
+    'LOGIN; GRANT SELECT ON meta_ads.round TO "{role}_acme"': "may read round",
+    'LOGIN NOINHERIT; GRANT SELECT (name) ON meta_ads.kept_round TO "{role}_acme"': "kept_round",
 }
 
 
@@ -161,6 +164,9 @@ def test_a_role_that_gets_round_the_policies_is_no_tenants(kept_apart: Place) ->
     )
     with Warehouse(place.url) as warehouse:
         with warehouse.connection() as connection:
+            for kind, name in (("VIEW", "round"), ("MATERIALIZED VIEW", "kept_round")):
+                accounts = "TABLE meta_ads.meta_ad_accounts"
+                connection.execute(f"CREATE {kind} meta_ads.{name} AS {accounts}")
             grant_reader(connection, others[1])
             warehouse.tenants.add("other", "Other", NOW, connection)
             add_sql_role(connection, "other", others[3], NOW)
@@ -171,7 +177,7 @@ def test_a_role_that_gets_round_the_policies_is_no_tenants(kept_apart: Place) ->
                     add_sql_role(connection, "acme", role, NOW, is_there=True)
                 with pytest.raises(RoleRefused, match="--existing"):
                     add_sql_role(connection, "acme", role, NOW)
-            place.run('DROP ROLE "{role}_acme"')
+            place.run('DROP OWNED BY "{role}_acme"', 'DROP ROLE "{role}_acme"')
         place.run('CREATE ROLE "{role}_acme" LOGIN')
         with warehouse.connection() as connection:
             for _ in ("first", "again"):
@@ -182,7 +188,30 @@ def test_a_role_that_gets_round_the_policies_is_no_tenants(kept_apart: Place) ->
                 drop_sql_role(connection, one)
             revoke_reader(connection, others[1])
             warehouse.tenants.remove("other", connection)
-    place.run(*(f'DROP ROLE IF EXISTS "{one}"' for one in [role, *others]))
+    place.run(
+        "DROP VIEW meta_ads.round",
+        "DROP MATERIALIZED VIEW meta_ads.kept_round",
+        *(f'DROP ROLE IF EXISTS "{one}"' for one in [role, *others]),
+    )
+
+
+def test_policies_apply_to_a_login_that_inherits_nothing_but_them(kept_apart: Place) -> None:
+    """Granted to read all tables before, and NOINHERIT: no policy of the group would be its own."""
+    place, role = kept_apart, f"{kept_apart.role}_acme"
+    place.run("CREATE ROLE \"{role}_acme\" LOGIN NOINHERIT PASSWORD 'its password'")
+    with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
+        grant_reader(connection, role)
+        # As it may have been granted by hand, or by an older version.
+        _, tenants = group_names(connection)
+        place.run(f'GRANT "{tenants}" TO "{role}"')
+        add_sql_role(connection, "acme", role, NOW, is_there=True)
+        connection.commit()
+        with closing(login(place, role, "its password")) as one:
+            rows = one.execute("SELECT account_id FROM meta_ads.meta_ad_accounts").fetchall()
+        assert rows == [("act_1",)]
+        revoke_reader(connection, role)
+        drop_sql_role(connection, role)
+    place.run(f'DROP ROLE "{role}"')
 
 
 def test_who_syncs_without_owning_the_tables_goes_on(kept_apart: Place) -> None:
