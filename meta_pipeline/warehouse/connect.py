@@ -57,7 +57,9 @@ _SETTINGS = {
     "timezone": "UTC",
     "datestyle": "ISO, MDY",
     "intervalstyle": "postgres",
-    "search_path": f"{SCHEMA}, public",
+    # Without public: whoever may make functions there would have us run theirs, where the types of
+    # the arguments are a better match than those of Postgres' own.
+    "search_path": SCHEMA,
     "standard_conforming_strings": "on",
     "backslash_quote": "safe_encoding",
     "bytea_output": "hex",

@@ -210,7 +210,7 @@ def _connect_plainly(url: str) -> Connection:
     """A connection whose default schema is not ours: alembic calls the default one None."""
     connection = connect(url, application_name=_APPLICATION_NAME)
     with connection.transaction():
-        connection.execute("SET search_path = public")
+        connection.execute("SET search_path = pg_catalog")
     return connection
 
 

@@ -20,6 +20,7 @@ from meta_pipeline.warehouse import (
     upsert,
 )
 from meta_pipeline.warehouse.connect import Connection
+from meta_pipeline.warehouse.rights import read_rights
 from meta_pipeline.warehouse.schema import meta_campaigns
 from meta_pipeline_tests.postgres import TestPostgres
 
@@ -49,6 +50,19 @@ SETTINGS = (
     ("client_encoding = 'SQL_ASCII'", "datestyle = 'German'", "intervalstyle = 'iso_8601'"),
     ("client_encoding = 'EUC_JP'", "datestyle = 'Postgres, MDY'", "search_path = 'elsewhere'"),
 )
+
+
+def test_a_function_that_somebody_made_in_public_is_never_run(place: Place) -> None:
+    """Where everybody may make things there, as in databases of before Postgres 15."""
+    place.run(
+        "CREATE FUNCTION public.quote_ident(name) RETURNS text LANGUAGE plpgsql"
+        " AS $$ BEGIN RAISE EXCEPTION 'as %', current_user; END $$"
+    )
+    with Warehouse(place.url) as warehouse:
+        warehouse.migrate()
+        assert migrator.differences(place.url) == []
+        with warehouse.connection() as connection:
+            assert read_rights(connection).for_syncs() == []
 
 
 @pytest.mark.each_value
