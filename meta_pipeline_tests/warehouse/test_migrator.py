@@ -166,6 +166,17 @@ def test_a_view_is_made_again_when_its_text_changed(postgres_url: str) -> None:
         assert connection.execute("SELECT verdict FROM meta_ads.call_cost").fetchall() == []
 
 
+def test_a_view_of_a_server_without_the_option_is_made_again(postgres_url: str) -> None:
+    """Made under Postgres 14, it reads as its owner after the server was upgraded, too."""
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("ALTER VIEW meta_ads.sync_health RESET (security_invoker)")
+    assert Warehouse(postgres_url).migrate().views == ("sync_health",)
+    with psycopg.connect(postgres_url) as connection:
+        query = "SELECT reloptions FROM pg_class WHERE oid = 'meta_ads.sync_health'::regclass"
+        assert connection.execute(query).fetchone() == (["security_invoker=true"],)
+    assert Warehouse(postgres_url).migrate().views == ()
+
+
 def test_rights_on_a_view_survive_its_change(postgres_url: str) -> None:
     with psycopg.connect(postgres_url) as connection:
         connection.execute("GRANT SELECT ON meta_ads.call_cost TO pg_monitor")

@@ -22,12 +22,18 @@ from meta_pipeline.model.insights_column import INSIGHTS_COLUMNS
 from meta_pipeline.warehouse.connect import Connection
 from meta_pipeline.warehouse.names import SCHEMA
 
-from .replacing import OPTIONS, commented, replace_view
+from .replacing import OPTIONS, commented, replace_view, takes_options
 
 _MEANING = re.compile(r"(?P<column>[a-z0-9_]+): (?P<meaning>.+)")
 _COLUMNS = """
     SELECT attname FROM pg_attribute
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+"""
+# A view that somebody dropped counts as unknown.
+_KNOWN = f"""
+    SELECT view_name, digest FROM {SCHEMA}.schema_views
+    JOIN pg_class ON relnamespace = to_regnamespace(%s) AND relname = view_name
+    WHERE NOT %s OR 'security_invoker=true' = ANY (reloptions)
 """
 _HASHES = sql.Identifier(SCHEMA, "schema_views")
 _FOLDER = Path(__file__).parent
@@ -58,18 +64,14 @@ def declared() -> tuple[View, ...]:
 
 
 def changed(connection: Connection) -> tuple[str, ...]:
-    """Names of the views that the database lacks or has from another text."""
+    """Names of the views that the database lacks, or has from another text or with other options.
+
+    Those of a server before Postgres 15 have none, and keep none when it is upgraded.
+    """
     table = connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.schema_views",)).fetchone()
     if table is None or table[0] is None:
         return tuple(_digests())
-    # A view that somebody dropped counts as unknown.
-    known = dict(
-        connection.execute(
-            sql.SQL(
-                "SELECT view_name, digest FROM {} WHERE to_regclass({} || view_name) IS NOT NULL"
-            ).format(_HASHES, sql.Literal(f"{SCHEMA}."))
-        ).fetchall()
-    )
+    known = dict(connection.execute(_KNOWN, (SCHEMA, takes_options(connection))).fetchall())
     return tuple(name for name, digest in _digests().items() if known.get(name) != digest)
 
 

@@ -20,6 +20,11 @@ OPTIONS: Final = "WITH (security_invoker = true)"
 _FIRST_VERSION: Final = 150_000
 
 
+def takes_options(connection: Connection) -> bool:
+    """Whether this server's views can be made with OPTIONS."""
+    return connection.info.server_version >= _FIRST_VERSION
+
+
 def commented(kind: str, comment: str | None, *names: str) -> sql.Composed:
     """The statement that comments a TABLE, COLUMN, VIEW or ROLE, which its names lead to."""
     return sql.SQL("COMMENT ON {} {} IS {}").format(
@@ -46,7 +51,7 @@ def replace_view(
 
     Raises ViewInUse as `drop_view` does.
     """
-    options = sql.SQL(OPTIONS if connection.info.server_version >= _FIRST_VERSION else "")
+    options = sql.SQL(OPTIONS if takes_options(connection) else "")
     create = sql.SQL("CREATE OR REPLACE VIEW {} {} AS {}").format(view, options, query)
     try:
         # Replacing keeps the rights people were granted; it can only add columns at the end.
