@@ -110,12 +110,13 @@ class TestPostgres:
 
 
 def rows_read(connection: psycopg.Connection, *tables: str) -> int:
-    """How many rows of these tables were looked at so far in the transaction, by whatever plan.
+    """How many rows of these tables the session has looked at so far, by whatever plan.
 
-    What a query costs, where seconds would say how busy the machine is.
+    What a query costs, where seconds would say how busy the machine is: the difference of two calls
+    within one transaction. At its end Postgres may begin anew.
     """
     row = connection.execute(
-        "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint"
+        "SELECT coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint"
         " FROM pg_stat_xact_user_tables WHERE relname = ANY (%s)",
         [list(tables)],
     ).fetchone()

@@ -39,8 +39,8 @@ account AS (
             ELSE %(stale)s
         END AS after
         FROM meta_ads.meta_insights
-        WHERE account_id = listed.account_id AND date_start > meta_ads.present()::date - 8
-            AND entity_type = 'account'
+        WHERE entity_type = 'account' AND entity_id = listed.account_id
+            AND date_start > meta_ads.present()::date - 8 AND date_stop = date_start
     ) AS due
     WHERE listed.account_id <> ALL (%(exclude)s::text[])
         AND (%(include)s::text[] = '{}' OR listed.account_id = ANY (%(include)s::text[]))
