@@ -11,13 +11,14 @@ import psycopg
 import pytest
 import yaml
 from psycopg import errors, sql
+from psycopg.types.json import Jsonb
 
 from meta_pipeline.model.part import Part
 from meta_pipeline.sync import Status
 from meta_pipeline.warehouse import DatabaseUnfit, ViewInUse, fivetran
 from meta_pipeline.warehouse.dbt_sources import sources
 from meta_pipeline.warehouse.errors import RoleRefused
-from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.postgres import TestPostgres, rows_read
 from meta_pipeline_tests.sync.lab import Lab, lab
 from meta_pipeline_tests.warehouse.tenancy.two import ACCOUNTS, ALPHA, BETA, two_tenants
 
@@ -119,6 +120,87 @@ def test_history_has_a_row_for_each_state_that_a_sync_saw(synced: Lab) -> None:
             f"SELECT count(*) FROM (SELECT DISTINCT id FROM facebook_ads.{name}) AS known"
         )
         assert newest <= counted["n"]
+
+
+def test_each_cell_is_read_once_and_each_day_is_told_by_its_finest_level(
+    database_url: str,
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        fivetran.make(connection, "facebook_ads")
+        # 50 ads in 10 countries on 4 days, of which the first has the account's own rows as well.
+        connection.execute(
+            "INSERT INTO meta_ads.meta_insights_breakdown (entity_type, entity_id, date_start,"
+            " breakdown, cell, cell_values, account_id, spend, reach, data_as_of)"
+            " SELECT CASE ad WHEN 0 THEN 'account' ELSE 'ad' END, ad,"
+            " '2026-11-01'::date + back, 'country', country,"
+            " jsonb_build_object('country', country::text), 'act_7', 1, 5, now()"
+            " FROM generate_series(0, 50) AS ad, generate_series(1, 10) AS country,"
+            " generate_series(0, 3) AS back WHERE ad > 0 OR back = 0"
+        )
+        connection.execute("ANALYZE meta_ads.meta_insights_breakdown")
+        connection.commit()
+        at_first = rows_read(connection, "meta_insights_breakdown")
+        query = (
+            "SELECT date, sum(spend), count(*), max(reach) FROM facebook_ads.demographics_country"
+        )
+        found = connection.execute(f"{query} GROUP BY 1 ORDER BY 1").fetchall()
+        assert [row[1:] for row in found] == [(10, 10, 5), *[(500, 10, None)] * 3]
+        between = rows_read(connection, "meta_insights_breakdown")
+        assert between - at_first == 2010
+        one_day = f"{query} WHERE account_id = '7' AND date = '2026-11-02' GROUP BY 1"
+        assert len(connection.execute(one_day).fetchall()) == 1
+        assert rows_read(connection, "meta_insights_breakdown") - between < 1000
+
+
+def test_each_change_is_read_once_however_many_an_entity_had(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        fivetran.make(connection, "facebook_ads")
+        connection.execute(
+            "INSERT INTO meta_ads.meta_campaigns (campaign_id, account_id, name, status,"
+            " data_as_of, first_seen_at)"
+            " VALUES ('1', 'act_7', 'name 200', 'PAUSED', now(), '2026-01-01Z')"
+        )
+        # Renamed every hour, and twice in the first; paused once, in the last but one.
+        connection.execute(
+            "INSERT INTO meta_ads.entity_changes"
+            " (account_id, entity_type, entity_id, field, old_value, new_value, seen_at)"
+            " SELECT 'act_7', 'campaign', '1', field, was, 'any', '2026-02-01Z'::timestamptz"
+            " + make_interval(hours => n)"
+            " FROM (SELECT n, 'name', 'name ' || n - 1 FROM generate_series(1, 200) AS n"
+            " UNION ALL VALUES (1, 'name', 'between'), (199, 'status', 'ACTIVE'),"
+            " (100, 'start_time', NULL)) AS seen (n, field, was)"
+        )
+        connection.commit()
+        before = rows_read(connection, "entity_changes")
+        found = connection.execute(
+            "SELECT name, status, start_time FROM facebook_ads.campaign_history"
+            " ORDER BY updated_time"
+        ).fetchall()
+        assert rows_read(connection, "entity_changes") - before == 203
+    assert [row[0] for row in found] == [f"name {n}" for n in range(201)]
+    assert [row[1] for row in found] == ["ACTIVE"] * 199 + ["PAUSED"] * 2
+    assert {row[2] for row in found} == {None}
+
+
+def test_a_number_that_is_none_takes_no_view_down(database_url: str) -> None:
+    """Stored before it was refused, or by a later Meta: a query over it goes on."""
+    odd = ["1e999999", "1e400", "9" * 400, "1." + "0" * 50, "1e99", "4"]
+    with psycopg.connect(database_url) as connection:
+        fivetran.make(connection, "facebook_ads")
+        entries = [{"action_type": f"odd{n}", "value": value} for n, value in enumerate(odd)]
+        connection.execute(
+            "INSERT INTO meta_ads.meta_insights (entity_type, entity_id, date_start, date_stop,"
+            " account_id, actions, data_as_of)"
+            " VALUES ('ad', '1', '2026-11-01', '2026-11-01', 'act_7', %s, now())",
+            (Jsonb(entries),),
+        )
+        connection.commit()
+        wanted = [None] * 4 + [1e99, 4]
+        for query in (
+            "SELECT value FROM facebook_ads.basic_ad_actions ORDER BY action_type",
+            "SELECT actions::float8 FROM meta_ads.conversions_long ORDER BY action_type",
+        ):
+            assert [row[0] for row in connection.execute(query).fetchall()] == wanted
 
 
 def test_budgets_are_in_metas_minor_units(synced: Lab) -> None:

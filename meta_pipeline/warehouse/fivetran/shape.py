@@ -50,7 +50,7 @@ def _minor(amount: str, kind: str) -> str:
 def _was(name: str, kind: str = "text") -> str:
     """A field's value in a version: what its first later change found, else what it is."""
     return (
-        f"CASE WHEN later.was ? '{name}' THEN (later.was ->> '{name}')::{kind} "
+        f"CASE WHEN versions.later ? '{name}' THEN (versions.later ->> '{name}')::{kind} "
         f"ELSE now_is.{name}::{kind} END"
     )
 
@@ -77,28 +77,28 @@ def _entity(key: str, level: str, table: str, columns: Mapping[str, str]) -> str
     made = ",\n    ".join(f"{expression} AS {name}" for name, expression in shown.items())
     return f"""
 WITH moments AS (
-    SELECT {key} AS id, NULL::timestamptz AS since FROM meta_ads.{table}
-    UNION
-    SELECT entity_id, seen_at FROM meta_ads.entity_changes WHERE entity_type = '{level}'
+    SELECT {key} AS id, NULL::timestamptz AS since, NULL::jsonb AS was FROM meta_ads.{table}
+    UNION ALL
+    -- Where one moment has several changes of a field, the first found what was before.
+    SELECT entity_id, seen_at, jsonb_object_agg(field, old_value ORDER BY change_id DESC)
+    FROM meta_ads.entity_changes WHERE entity_type = '{level}'
+    GROUP BY entity_id, seen_at
 ),
 versions AS (
     SELECT id, since,
-        lead(since) OVER (PARTITION BY id ORDER BY since NULLS FIRST) IS NULL AS is_last
+        count(*) OVER afterwards = 0 AS is_last,
+        meta_ads.jsonb_merged(was) OVER afterwards AS later
     FROM moments
+    -- From the newest back: what an earlier change found takes the place of what a later one did.
+    WINDOW afterwards AS (
+        PARTITION BY id ORDER BY since DESC NULLS LAST
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
 )
 SELECT
     {made}
 FROM meta_ads.{table} AS now_is
-JOIN versions ON versions.id = now_is.{key}
-LEFT JOIN LATERAL (
-    SELECT jsonb_object_agg(change.field, change.old_value) AS was
-    FROM (
-        SELECT DISTINCT ON (field) field, old_value FROM meta_ads.entity_changes
-        WHERE entity_type = '{level}' AND entity_id = now_is.{key}
-            AND seen_at > coalesce(versions.since, '-infinity')
-        ORDER BY field, seen_at, change_id
-    ) AS change
-) AS later ON NOT versions.is_last"""
+JOIN versions ON versions.id = now_is.{key}"""
 
 
 _WORDS = " ".join(f"WHEN {number} THEN '{word}'" for number, word in _STATUSES.items())
@@ -200,15 +200,16 @@ WHERE insight.entity_type = 'ad' AND insight.date_stop = insight.date_start"""
 def _cells(breakdown: str) -> str:
     """The rows of a breakdown at the finest level there is of an account's day: no level twice."""
     return f"""
-    SELECT cell.*, cell.cell_values ->> '{breakdown}' AS {breakdown}
-    FROM meta_ads.meta_insights_breakdown AS cell
-    WHERE cell.breakdown = '{breakdown}' AND cell.entity_type = (
-        SELECT CASE WHEN bool_or(same.entity_type = 'account') THEN 'account'
-            ELSE min(same.entity_type) END
-        FROM meta_ads.meta_insights_breakdown AS same
-        WHERE same.account_id = cell.account_id AND same.date_start = cell.date_start
-            AND same.breakdown = cell.breakdown
-    )"""
+    SELECT levelled.*, levelled.cell_values ->> '{breakdown}' AS {breakdown}
+    FROM (
+        SELECT cell.*,
+            CASE WHEN bool_or(cell.entity_type = 'account') OVER day THEN 'account'
+                ELSE min(cell.entity_type) OVER day END AS level
+        FROM meta_ads.meta_insights_breakdown AS cell
+        WHERE cell.breakdown = '{breakdown}'
+        WINDOW day AS (PARTITION BY cell.account_id, cell.date_start)
+    ) AS levelled
+    WHERE levelled.entity_type = levelled.level"""
 
 
 def _demographics(breakdown: str) -> str:
