@@ -305,14 +305,21 @@ class TenantWarehouse(Warehouse):
         with self._whole.tenant_session(self.tenant, read_only=True, of_one_moment=True) as session:
             yield Snapshot(self, session.connection)
 
+    @contextmanager
+    def transaction(self) -> Iterator[TenantTransaction]:
+        """The same tables in one transaction: committed at the end, rolled back on an exception."""
+        with self.connection() as connection:
+            yield TenantTransaction(self, connection)
+
     def close(self) -> None:
         """Nothing: the pool is the whole warehouse's."""
 
 
-class Snapshot(TenantWarehouse):
-    """A tenant's warehouse at one moment: all that is asked through it agrees.
+class TenantTransaction(TenantWarehouse):
+    """A tenant's warehouse within one transaction, in which each `connection()` is the same one.
 
-    One connection in one transaction, in which each `connection()` is the same one.
+    Whoever has it holds one connection of the pool and asks for no second: many who each wait for
+    another's would all wait until the pool gives up.
     """
 
     def __init__(self, of: TenantWarehouse, connection: Connection) -> None:
@@ -321,14 +328,23 @@ class Snapshot(TenantWarehouse):
         self.application_name = of.application_name
 
     def __repr__(self) -> str:
-        return f"Snapshot(tenant={self.tenant!r})"
+        return f"{type(self).__name__}(tenant={self.tenant!r})"
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """The connection of the snapshot."""
+        """The connection of the transaction, which stays open."""
         yield self._connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """Itself."""
+        """Itself where it is one; of a transaction that may write there is no one moment."""
+        if not isinstance(self, Snapshot):
+            raise TypeError("A transaction that may write is no snapshot: open one before it.")
         yield self
+
+
+class Snapshot(TenantTransaction):
+    """A tenant's warehouse at one moment: all that is asked through it agrees.
+
+    Nothing is written through it.
+    """

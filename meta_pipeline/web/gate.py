@@ -45,6 +45,8 @@ class Visit:
     visitor: Visitor
     until: ExitStack | None = None
     """What ends with the page: it sees the tables at one moment, so that its numbers add up."""
+    within: TenantWarehouse | None = None
+    """The transaction of a change: its one connection is all that the change takes of the pool."""
 
     @property
     def tables(self) -> TenantWarehouse:
@@ -53,9 +55,12 @@ class Visit:
 
     @cached_property
     def warehouse(self) -> TenantWarehouse:
-        """These tables; of a page as they were when it asked first, each question asked once."""
+        """These tables; of a page as they were when it asked first, each question asked once.
+
+        Of a change they are those of its transaction.
+        """
         if self.until is None:
-            return self.tables
+            return self.within or self.tables
         snapshot = self.until.enter_context(self.tables.snapshot())
         self.until.enter_context(metrics.asked_once(snapshot))
         return snapshot
@@ -124,6 +129,7 @@ class Done:
 
 Show = Callable[[Visit], Response]
 Act = Callable[[Visit, FormData, Connection], Done]
+ActOutside = Callable[[Visit, FormData], Done]
 
 
 def page(path: str, show: Show, *, needs: Role = Role.VIEWER) -> Route:
@@ -139,11 +145,43 @@ def page(path: str, show: Show, *, needs: Role = Role.VIEWER) -> Route:
 def change(path: str, act: Act, *, needs: Role) -> Route:
     """Something a form changes: checked, done and written to the audit in one transaction."""
 
+    def within(visit: Visit, form: FormData) -> Done:
+        with visit.tables.transaction() as tables, tables.connection() as connection:
+            done = act(replace(visit, within=tables), form, connection)
+            _note(visit, done, tables)
+        return done
+
+    return _form(path, within, act.__name__, needs)
+
+
+def change_outside(path: str, act: ActOutside, *, needs: Role) -> Route:
+    """Something a form changes that Meta is asked about, or that the installation itself writes.
+
+    It has no transaction of the tenant's, which would hold a connection, and what it locks, for as
+    long as Meta takes; it is written to the audit once it is done.
+    """
+
+    def outside(visit: Visit, form: FormData) -> Done:
+        with visit.tables.connection():
+            pass  # where nothing keeps the tenant apart nothing is begun for it
+        done = act(visit, form)
+        _note(visit, done, visit.tables)
+        return done
+
+    return _form(path, outside, act.__name__, needs)
+
+
+def _form(path: str, act: ActOutside, name: str, needs: Role) -> Route:
     async def endpoint(request: Request) -> Response:
         form = await read_form(request)
         return await run_in_threadpool(_changed, request, form, act, needs)
 
-    return Route(path, endpoint, methods=["POST"], name=act.__name__)
+    return Route(path, endpoint, methods=["POST"], name=name)
+
+
+def _note(visit: Visit, done: Done, tables: TenantWarehouse) -> None:
+    if done.action:
+        tables.web.note(visit.visitor.subject, done.action, done.detail)
 
 
 def _shown(request: Request, show: Show, needs: Role) -> Response:
@@ -180,7 +218,7 @@ def _opened(request: Request, tenant: str) -> Response:
     return RedirectResponse(rest.path + (f"?{rest.query}" if rest.query else ""), status_code=303)
 
 
-def _changed(request: Request, form: FormData, act: Act, needs: Role) -> Response:
+def _changed(request: Request, form: FormData, act: ActOutside, needs: Role) -> Response:
     _check_text(form.multi_items())
     # In another tab another tenant may be open by now: meant is the one the form was shown for.
     meant = form.get(TENANT)
@@ -191,10 +229,7 @@ def _changed(request: Request, form: FormData, act: Act, needs: Role) -> Respons
     if tenant is not None:
         _check_may_open(visit.visitor, tenant)
         request.session[TENANT] = tenant
-    with visit.warehouse.connection() as connection:
-        done = act(visit, form, connection)
-        if done.action:
-            visit.warehouse.web.note(visit.visitor.subject, done.action, done.detail, connection)
+    done = act(visit, form)
     if done.said:
         request.session["said"] = done.said
     # After a change always to a page: reloading that repeats nothing.

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.links import new_link
 from meta_pipeline.web.access.sign_in import SignIn
@@ -52,9 +53,11 @@ class Opened:
 
 @pytest.fixture
 def opened(database_url: str) -> Iterator[Opened]:
-    with place_of(database_url) as place:
+    # Its pool has one connection: whoever held it while they ask Meta or the tables again would
+    # wait for themselves.
+    with place_of(database_url) as place, Warehouse(database_url, max_connections=1) as warehouse:
         settings = place.book.access.settings.model_copy(update={"token_keys": SecretStr(KEY)})
-        site = Site(settings, place.warehouse, SECRET, SignIn.LINK, now=place.clock.now)
+        site = Site(settings, warehouse, SECRET, SignIn.LINK, now=place.clock.now)
         with served.running(web_application(site)) as listening:
             url = listening.replace("127.0.0.1", "localhost")  # as Meta leads back to
             with httpx2.Client(

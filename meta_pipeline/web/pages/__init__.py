@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meta_pipeline.web.access.role import Role
-from meta_pipeline.web.gate import change, page
+from meta_pipeline.web.gate import change, change_outside, page
 
 from .account import account
 from .advice import advice, advice_dismissed, advice_judged
@@ -25,7 +25,7 @@ PAGES = (
     page("/campaigns.csv", campaigns_csv),
     page("/advice", advice),
     # Whatever changes something takes a form of ours: a link can be put into anybody's page.
-    change("/advice/judge", advice_judged, needs=Role.ANALYST),
+    change_outside("/advice/judge", advice_judged, needs=Role.ANALYST),
     change("/advice/dismiss", advice_dismissed, needs=Role.ANALYST),
     page("/ask", ask),
     page("/creatives", creatives),
@@ -39,9 +39,9 @@ PAGES = (
     page("/connections/connect", connect, needs=Role.ADMIN),
     page("/connections/back", answered, needs=Role.ADMIN),
     page("/connections/choose/{pending_id}", choose, needs=Role.ADMIN),
-    change("/connections/choose", chosen, needs=Role.ADMIN),
-    change("/connections/accounts", reopened, needs=Role.ADMIN),
-    change("/connections/remove", removed, needs=Role.ADMIN),
+    change_outside("/connections/choose", chosen, needs=Role.ADMIN),
+    change_outside("/connections/accounts", reopened, needs=Role.ADMIN),
+    change_outside("/connections/remove", removed, needs=Role.ADMIN),
     page("/members", members, needs=Role.ADMIN),
     change("/members", set_member, needs=Role.ADMIN),
     change("/members/invite", invite, needs=Role.ADMIN),

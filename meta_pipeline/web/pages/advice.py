@@ -113,7 +113,7 @@ def _counted(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
     return dict(sorted(added.items()))
 
 
-def advice_judged(visit: Visit, form: FormData, _: Connection) -> Done:
+def advice_judged(visit: Visit, form: FormData) -> Done:
     """Ask the rules of one account; they read our tables alone."""
     from meta_pipeline.advisor import judge_account  # noqa: PLC0415  # brings scipy
 

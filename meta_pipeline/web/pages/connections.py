@@ -20,7 +20,7 @@ from meta_pipeline.connections import (
     listed,
 )
 from meta_pipeline.metrics.errors import ImpossibleQuestion
-from meta_pipeline.warehouse import Connection, ConnectionRow
+from meta_pipeline.warehouse import ConnectionRow
 from meta_pipeline.web.gate import Done, Visit
 from meta_pipeline.web.site import own_address
 from meta_pipeline.words import times
@@ -80,7 +80,7 @@ def choose(visit: Visit) -> Response:
     )
 
 
-def chosen(visit: Visit, form: FormData, _: Connection) -> Done:
+def chosen(visit: Visit, form: FormData) -> Done:
     """Keep the page's ticks, then go on to another page, or connect the ticked ones, or all."""
     pending_id = str(form.get("pending_id", ""))
     choice, go = _choice(visit, pending_id), str(form.get("go", ""))
@@ -129,7 +129,7 @@ def _gone_on(choice: AccountChoice, pending_id: str, go: str, form: FormData) ->
     return Done("", "", f"/connections/choose/{pending_id}?{query}", "")
 
 
-def reopened(visit: Visit, form: FormData, _: Connection) -> Done:
+def reopened(visit: Visit, form: FormData) -> Done:
     """Open the choice of a connection's accounts, to be changed; Meta is asked which there are."""
     connections = _connections(visit)
     try:
@@ -140,7 +140,7 @@ def reopened(visit: Visit, form: FormData, _: Connection) -> Done:
     return Done("", "", f"/connections/choose/{choice.pending_id}", "")
 
 
-def removed(visit: Visit, form: FormData, _: Connection) -> Done:
+def removed(visit: Visit, form: FormData) -> Done:
     """Forget a connection; with `revoke` its token ends at Meta too."""
     connections = _connections(visit)
     try:
