@@ -10,6 +10,7 @@ import typer
 
 from .database import opened_warehouse
 from .terminal.console import errors, say
+from .terminal.serving import HTTP_PARSER
 
 if TYPE_CHECKING:
     from meta_pipeline.settings import Settings
@@ -61,6 +62,7 @@ def mcp(http: Http = False, host: Host = "127.0.0.1", port: Port = 8787) -> None
                 application,
                 host=host,
                 port=port,
+                http=HTTP_PARSER,
                 # Whoever looks for a hole is not told which version to look up.
                 server_header=False,
                 log_level="warning",

@@ -12,6 +12,7 @@ import dagster_webserver.app
 from dagster_webserver import cli
 from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
+from uvicorn.config import HTTP_PROTOCOLS
 
 from meta_pipeline.settings import Settings
 
@@ -39,6 +40,8 @@ def main() -> None:
     """Serve until told to end."""
     # Dagster offers no other way to add middleware; its command makes the app by this name.
     vars(dagster_webserver.app)["DagsterWebserver"] = GuardedWebserver
+    # Nor to say which parser reads requests: that of uvicorn's choice bounds no head.
+    HTTP_PROTOCOLS["auto"] = HTTP_PROTOCOLS["h11"]
     cli.main()  # type: ignore[no-untyped-call]
 
 

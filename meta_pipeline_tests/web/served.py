@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 
+from meta_pipeline.commands.terminal.serving import HTTP_PARSER
 from meta_pipeline.simulator.server.listener import PromptServer
 
 
@@ -22,7 +23,12 @@ def running(application: Any) -> Iterator[str]:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        application, proxy_headers=False, log_level="warning", log_config=None, lifespan="off"
+        application,
+        http=HTTP_PARSER,
+        proxy_headers=False,
+        log_level="warning",
+        log_config=None,
+        lifespan="off",
     )
     server = PromptServer(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), daemon=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from importlib.resources import files
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
@@ -61,6 +64,36 @@ def test_a_request_that_does_not_end_is_refused_at_every_address(site: Site, bas
     for path in paths:
         # 401, 403 and 503: who is let in, or the secret that is not set, is looked at first.
         assert status_of(base_url, path) in (401, 403, 413, 503), path
+
+
+HEADS = (b"", b"/ HTTP/1.1\r\nX: ", b"/ HTTP/1.1\r\n")
+"""Where a head goes on for ever: in its address, in one header, in the number of its headers."""
+
+
+@pytest.mark.parametrize("begin", HEADS)
+def test_a_head_that_does_not_end_is_refused(base_url: str, begin: bytes) -> None:
+    address = urlsplit(base_url)
+    assert address.hostname
+    chunk = b"X: 1\r\n" * 10_000 if begin == HEADS[-1] else _CHUNK
+    with socket.create_connection(
+        (address.hostname, address.port or 80), timeout=PATIENCE_SECONDS
+    ) as sent:
+        sent.sendall(b"GET " + (begin or b"/"))
+        with suppress(OSError):  # it was refused before all of it was there
+            for _ in range(MOST_BYTES // len(chunk) + 1):
+                sent.sendall(chunk)
+        with suppress(ConnectionResetError):
+            assert sent.recv(65_536).split()[1:2] in ([], [b"400"])
+
+
+def test_every_server_of_ours_bounds_the_head_of_a_request() -> None:
+    """By its text: which parser reads requests is said where uvicorn is told to serve."""
+    told = {
+        (path.name, call.count("http=HTTP_PARSER"))
+        for path in Path(str(files("meta_pipeline.commands"))).rglob("*.py")
+        for call in re.findall(r"uvicorn\.(?:run|Config)\((?:.|\n)*?log_level", path.read_text())
+    }
+    assert told == {("web.py", 1), ("mcp.py", 1), ("exporter.py", 1)}
 
 
 def test_a_length_beyond_the_most_is_refused_unread(base_url: str) -> None:

@@ -6,6 +6,7 @@ import typer
 
 from meta_pipeline.commands.database import opened_warehouse
 from meta_pipeline.commands.terminal.console import say
+from meta_pipeline.commands.terminal.serving import HTTP_PARSER
 from meta_pipeline.plain_log import show_log
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")]
@@ -35,6 +36,7 @@ def exporter(host: Host = "127.0.0.1", port: Port = 9108) -> None:
             ),
             host=host,
             port=port,
+            http=HTTP_PARSER,
             # Whoever looks for a hole is not told which version to look up.
             server_header=False,
             log_level="warning",
