@@ -119,7 +119,12 @@ def cancel(
     now: datetime,
     connection: Connection | None = None,
 ) -> bool:
-    """Take back a wish that waits; False where its sync has begun or is done."""
+    """Take back a wish that waits; False where its sync has begun or is done.
+
+    The row says by whom, but for what Meta's webhooks asked for: that is shown to every tenant that
+    shares the account. Who it was stands in the audit of the tenant, which whoever calls this
+    writes.
+    """
     if row.state != "pending":
         return False
     done = warehouse.sync_requests.finish(
@@ -127,7 +132,7 @@ def cancel(
         now,
         state="cancelled",
         outcome=None,
-        message=f"Taken back by {_short(by)}.",
+        message="Taken back." if row.source == "webhook" else f"Taken back by {_short(by)}.",
         connection=connection,
     )
     return bool(done)

@@ -21,6 +21,7 @@ from meta_pipeline.sync_requests import (
     price,
 )
 from meta_pipeline.warehouse import SyncRequestRow, Warehouse
+from meta_pipeline.warehouse.stores.sync_requests import RequestSource
 from meta_pipeline_tests.sync_requests.rows import NOW, SECOND, account
 
 MINUTE = timedelta(minutes=1)
@@ -180,6 +181,17 @@ def test_a_wish_is_taken_back_only_while_it_waits(dispatcher: Dispatcher) -> Non
     assert now_of(dispatcher, one).state == "cancelled"
     dispatcher.take(NOW)
     assert not cancel(dispatcher.warehouse, now_of(dispatcher, two), by="ana", now=NOW)
+
+
+@pytest.mark.parametrize(("source", "told"), [("webhook", "Taken back."), ("cli", "by ana.")])
+def test_who_took_back_what_meta_asked_for_is_not_told_to_other_tenants(
+    dispatcher: Dispatcher, source: RequestSource, told: str
+) -> None:
+    one = ask(dispatcher.warehouse, Wish("act_1"), source=source, requested_by="Meta", now=NOW)
+    assert cancel(dispatcher.warehouse, one, by="ana", now=NOW)
+    message = now_of(dispatcher, one).message
+    assert message is not None
+    assert message.endswith(told)
 
 
 @pytest.mark.parametrize(

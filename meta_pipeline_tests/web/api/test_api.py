@@ -211,6 +211,9 @@ def test_a_request_from_its_price_to_its_end(mine: httpx2.Client, tables: Wareho
     found = list(walk(mine, "/sync-requests", 1, account_id="act_2"))
     assert [one["request_id"] for one in found] == [row["request_id"]]
     assert mine.delete(f"/sync-requests/{row['request_id']}").json()["state"] == "cancelled"
+    (event,) = tables.web.events(1)
+    assert (event.action, event.detail) == ("sync request taken back", row["request_id"])
+    assert "key" in event.actor
     problem(mine.delete(f"/sync-requests/{row['request_id']}"), 409, "not_pending")
     named = mine.post(
         "/sync-requests", json={"account_id": "act_2", "objects": {"ads": ["1", "2", "1"]}}

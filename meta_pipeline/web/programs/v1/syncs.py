@@ -182,6 +182,7 @@ def cancel_sync_request(caller: Syncer, request_id: RunId) -> SyncRequest:
     # Decided by the row itself, in one UPDATE: what was read above may have begun since.
     if not cancel(caller.warehouse, row, by=caller.name, now=caller.now):
         raise Problem("not_pending", f"the request is {row.state}: only one that waits can go back")
+    caller.warehouse.web.note(caller.name, "sync request taken back", request_id)
     return _shown(_request(caller, request_id))
 
 
