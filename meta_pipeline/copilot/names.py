@@ -6,7 +6,6 @@ A name is found by the words of the question that nothing else explains, so that
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from meta_pipeline.alike import MOST_COMPARED, alike
 from meta_pipeline.model.level import LEVELS
 
 from .errors import CannotRead
@@ -104,7 +104,7 @@ class Names:
         """Names that look like a word."""
         names = {one.name for one in self._newest}
         # Looser than what is taken for the word itself: this is only offered.
-        return difflib.get_close_matches(word, sorted(names), n=3, cutoff=0.5)
+        return alike(word, sorted(names), cutoff=0.5)
 
     def _mark_words(self, text: Text, left: list[str]) -> None:
         candidates = self._containing(left)
@@ -133,8 +133,8 @@ class Names:
             if token not in left or len(token) < 4 or self._is_word(token):
                 continue
             known = self._spellings
-            alike = difflib.get_close_matches(token, known, n=len(known) or 1, cutoff=_IS_LIKE)
-            near = sorted({position for word in alike for position in known[word]})
+            spelt = alike(token, known, cutoff=_IS_LIKE, most=MOST_COMPARED)
+            near = sorted({position for word in spelt for position in known[word]})
             if near:
                 entity = _the_one(token, [self._newest[position] for position in near])
                 text.replace(re.escape(token), lambda _, entity=entity: text.mark("entity", entity))  # type: ignore[misc]

@@ -11,10 +11,10 @@ MetricsError
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from meta_pipeline.alike import alike
 from meta_pipeline.warehouse import AccountUnknown
 
 
@@ -87,7 +87,7 @@ def near(name: str, names: Iterable[str]) -> list[str]:
     """Up to three of `names` that look like `name`, best first."""
     by_lower = {known.lower(): known for known in names}
     # Half of the letters: a misspelt name is found, and nonsense is offered nothing.
-    close = difflib.get_close_matches(name.lower(), list(by_lower), n=3, cutoff=0.5)
+    close = alike(name.lower(), by_lower, cutoff=0.5)
     return [by_lower[lower] for lower in close]
 
 

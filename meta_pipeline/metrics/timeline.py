@@ -116,7 +116,7 @@ def timeline(
     )
 
 
-_LOOKED_THROUGH = 10_000
+_LOOKED_THROUGH = 2_000
 """So many of the newest entities are compared with a name nobody has."""
 _NAMES_SHOWN = 5
 
