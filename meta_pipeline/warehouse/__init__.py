@@ -27,7 +27,13 @@ from .locks import account_lock
 from .migrator import MigrationResult
 from .redaction import redacted, without_secrets
 from .retention import Retention, maintain
-from .stores.account_names import AccountAmbiguous, AccountUnknown, account_id_of, find_account
+from .stores.account_names import (
+    AccountAmbiguous,
+    AccountIndex,
+    AccountUnknown,
+    account_id_of,
+    find_account,
+)
 from .stores.accounts import AccountHealth, AccountRow, AccountStore
 from .stores.callbacks import CallbackKind, CallbackRow, CallbackStore
 from .stores.connections import ConnectionRow, ConnectionStore, SealedToken
@@ -45,7 +51,7 @@ from .stores.unrecognized import VERSION_SOURCE, UnrecognizedRow, UnrecognizedSt
 from .stores.usage import UsageStore
 from .tenancy import DEFAULT_TENANT, TenantSession, enforce, enforcement
 from .urls import dagster_url, normalized
-from .warehouse import Snapshot, TenantWarehouse, Warehouse
+from .warehouse import Snapshot, TenantTransaction, TenantWarehouse, Warehouse
 
 if TYPE_CHECKING:
     from .dagster_schema import create_dagster_schema
@@ -91,6 +97,7 @@ __all__ = [
     "AccountAmbiguous",
     "AccountBusy",
     "AccountHealth",
+    "AccountIndex",
     "AccountRow",
     "AccountStore",
     "AccountUnknown",
@@ -141,6 +148,7 @@ __all__ = [
     "TenantRow",
     "TenantSession",
     "TenantStore",
+    "TenantTransaction",
     "TenantUnknown",
     "TenantWarehouse",
     "TenantsNotApart",

@@ -133,6 +133,31 @@ def test_an_argument_that_a_tool_does_not_have_is_refused(place: Place) -> None:
             assert "accounts" in result.content[0].text
 
 
+def unbounded(schema: Any, path: str = "") -> Iterator[str]:
+    """Where a JSON schema takes a list or a mapping of any length."""
+    if isinstance(schema, list):
+        for number, one in enumerate(schema):
+            yield from unbounded(one, f"{path}/{number}")
+    elif isinstance(schema, dict):
+        is_mapping = isinstance(schema.get("additionalProperties"), dict)
+        if schema.get("type") == "array" and "maxItems" not in schema:
+            yield path
+        if is_mapping and "maxProperties" not in schema:
+            yield path
+        for name, one in schema.items():
+            yield from unbounded(one, f"{path}/{name}")
+
+
+def test_no_tool_takes_a_list_of_any_length(place: Place) -> None:
+    async def ask(client: Client) -> Any:
+        many = {"metrics": ["spend"], "accounts": [N] * 51}
+        assert (await client.call_tool("query_metrics", many)).is_error
+        return (await client.list_tools()).tools
+
+    for tool in in_memory(place, ask):
+        assert not list(unbounded(tool.input_schema)), tool.name
+
+
 @pytest.mark.slow
 def test_every_tool_over_standard_streams(place: Place, tmp_path: Path) -> None:
     server = StdioServerParameters(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown, find_account
-from meta_pipeline.warehouse.stores.account_names import account_id_of
+from meta_pipeline.warehouse.stores.account_names import AccountIndex, account_id_of
 
 
 @dataclass(frozen=True)
@@ -102,3 +102,22 @@ def test_a_name_as_it_is_printed_finds_its_account(name: str) -> None:
     shown = one_line(name)
     assume(shown and account_id_of(shown) is None)
     assert find_account(shown, [Known("act_1", name)]).account_id == "act_1"
+
+
+def test_many_names_are_looked_for_in_names_that_are_read_once() -> None:
+    read = []
+
+    class Counted:
+        account_id = "act_1"
+
+        @property
+        def name(self) -> str:
+            read.append(1)
+            return "Shop"
+
+    once, many = AccountIndex([Counted()]), AccountIndex([Counted()])
+    once.find("SHOP")
+    reads_for_one = len(read)
+    for wanted in ("SHOP", "shop ", "sHOP") * 20:
+        many.find(wanted)
+    assert len(read) == 2 * reads_for_one

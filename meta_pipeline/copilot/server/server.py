@@ -37,15 +37,18 @@ _READS = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
 
+# As /v1 has it: each name that is asked for is work, and a client may send a million of them.
+_MOST_NAMES = 50
+Names = Annotated[list[str], Field(max_length=_MOST_NAMES)]
 Accounts = Annotated[
-    list[str] | None, Field(description="Ad accounts by id (act_123) or name; all without.")
+    Names | None, Field(description="Ad accounts by id (act_123) or name; all without.")
 ]
-Metrics = Annotated[list[str], Field(description="Keys of list_metrics.", min_length=1)]
+Metrics = Annotated[Names, Field(description="Keys of list_metrics.", min_length=1)]
 Level = Annotated[
     str | None, Field(description="Rows per account, campaign, adset or ad. Or use `by`.")
 ]
 By = Annotated[
-    list[str] | None,
+    Names | None,
     Field(description="Group by day, week, month, campaign, objective, age, country, ..."),
 ]
 Preset = Annotated[
@@ -54,7 +57,7 @@ Preset = Annotated[
 Since = Annotated[date | None, Field(description="First day, in the account's time zone.")]
 Until = Annotated[date | None, Field(description="Last day, inclusive; `since` without.")]
 Filters = Annotated[
-    dict[str, list[str]] | None,
+    Annotated[dict[str, Names], Field(max_length=_MOST_NAMES)] | None,
     Field(description="Keep rows: campaign, adset, ad (ids), campaign_status, campaign_name, ..."),
 ]
 Attribution = Annotated[str, Field(description="default, 1d_click, 7d_click, 1d_view, ...")]
@@ -268,7 +271,7 @@ def _add_words(server: MCPServer[Any], tools: Callable[[Context[Any]], Tools]) -
         *,
         accounts: Accounts = None,
         kinds: Annotated[
-            list[str] | None,
+            Names | None,
             Field(description="delivery, learning_limited, pause, scale, fatigue, pacing, ..."),
         ] = None,
         include_settled: Annotated[

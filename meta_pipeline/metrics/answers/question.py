@@ -25,7 +25,7 @@ from meta_pipeline.metrics.errors import (
 )
 from meta_pipeline.metrics.once import once
 from meta_pipeline.model.level import LEVELS
-from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown, find_account
+from meta_pipeline.warehouse import AccountAmbiguous, AccountIndex, AccountUnknown
 
 from .dimension import NO_CONVERSIONS_BY, Grouping
 from .period import LONGEST_DAYS, Period, preset, today_in
@@ -185,13 +185,13 @@ def known_accounts(
             "The list of ad accounts is empty: name one, or leave it out to ask about all."
         )
     # Pages ask by id, of a thousand accounts for each: a name is looked for in all of them.
-    by_id = {row.account_id: row for row in rows}
-    return tuple(by_id.get(name) or _find(name, rows) for name in wanted)
+    by_id, index = {row.account_id: row for row in rows}, AccountIndex(rows)
+    return tuple(by_id.get(name) or _find(name, index) for name in wanted)
 
 
-def _find(wanted: str, rows: list[Account]) -> Account:
+def _find(wanted: str, index: AccountIndex[Account]) -> Account:
     try:
-        return find_account(wanted, rows)
+        return index.find(wanted)
     except AccountUnknown as error:
         raise UnknownAccount(error) from None
     except AccountAmbiguous as error:

@@ -5,12 +5,13 @@ Every command and every question asks here, so that an account is called the sam
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Generic, Protocol, TypeVar
 
+from meta_pipeline.alike import alike
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse.errors import WarehouseError
 from meta_pipeline.words import shortened
@@ -72,22 +73,50 @@ def find_account(wanted: str, known: Iterable[N]) -> N:
     An id comes before a name, a name that is written the same before one that is not. Raises
     AccountUnknown with near ones, AccountAmbiguous with all that are called so.
     """
-    rows = list(known)
-    account_id = account_id_of(wanted)
-    same = _folded(wanted)
-    ways: tuple[Callable[[N], bool], ...] = (
-        lambda one: one.account_id in (wanted, account_id),
-        lambda one: one.name == wanted,
-        lambda one: bool(same) and one.name is not None and _folded(one.name) == same,
-    )
-    # Way by way: an account that is called as another's number is not in the way of that one.
-    for is_called_so in ways:
-        matching = [one for one in rows if is_called_so(one)]
-        if len(matching) == 1:
-            return matching[0]
-        if matching:
-            raise AccountAmbiguous(wanted, matching)
-    raise AccountUnknown(wanted, _near(wanted, account_id, rows), rows)
+    return AccountIndex(known).find(wanted)
+
+
+class AccountIndex(Generic[N]):
+    """Known accounts by all they are called: made once, however many are looked for."""
+
+    def __init__(self, known: Iterable[N]) -> None:
+        self._rows = list(known)
+
+    def find(self, wanted: str) -> N:
+        """As `find_account`."""
+        account_id = account_id_of(wanted)
+        # Way by way: an account that is called as another's number is not in the way of that one.
+        for called, names in (
+            (self._by_id, (wanted, account_id)),
+            (self._by_name, (wanted,)),
+            (self._by_folded, (_folded(wanted) or None,)),
+        ):
+            matching = [one for name in dict.fromkeys(names) for one in called.get(name, ())]
+            if len(matching) == 1:
+                return matching[0]
+            if matching:
+                raise AccountAmbiguous(wanted, matching)
+        raise AccountUnknown(wanted, _near(wanted, account_id, self._rows), self._rows)
+
+    @cached_property
+    def _by_id(self) -> Mapping[str | None, list[N]]:
+        return _grouped((one.account_id, one) for one in self._rows)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str | None, list[N]]:
+        return _grouped((one.name, one) for one in self._rows if one.name is not None)
+
+    @cached_property
+    def _by_folded(self) -> Mapping[str | None, list[N]]:
+        named = ((one.name, one) for one in self._rows if one.name is not None)
+        return _grouped((_folded(name), one) for name, one in named)
+
+
+def _grouped(rows: Iterable[tuple[str, N]]) -> Mapping[str | None, list[N]]:
+    found: dict[str | None, list[N]] = {}
+    for name, one in rows:
+        found.setdefault(name, []).append(one)
+    return found
 
 
 def label(account: Named) -> str:
@@ -112,7 +141,7 @@ def _near(wanted: str, account_id: str | None, rows: Sequence[N]) -> list[N]:
     # Of an id a digit or two are wrong; of a name half of the letters may be.
     if account_id is not None:
         keys = {one.account_id: one for one in rows}
-        return [keys[key] for key in difflib.get_close_matches(account_id, keys, n=3, cutoff=0.8)]
+        return [keys[key] for key in alike(account_id, keys, cutoff=0.8)]
     same = _folded(wanted)
     if not same:
         return []
@@ -121,12 +150,13 @@ def _near(wanted: str, account_id: str | None, rows: Sequence[N]) -> list[N]:
         names.setdefault(_folded(one.name or ""), one)
     # The shorter a name with these letters in it, the likelier it is the one.
     parts = [names[name] for name in sorted(names, key=len) if name and same in name]
-    close = [names[name] for name in difflib.get_close_matches(same, names, n=3, cutoff=0.5)]
+    close = [names[name] for name in alike(same, names, cutoff=0.5)]
     return list({one.account_id: one for one in (*close, *parts)}.values())[:3]
 
 
 __all__ = [
     "AccountAmbiguous",
+    "AccountIndex",
     "AccountUnknown",
     "Named",
     "account_id_of",
