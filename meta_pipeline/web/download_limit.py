@@ -12,13 +12,24 @@ from starlette.exceptions import HTTPException
 MOST = 3
 _PATIENCE_SECONDS = 3.0
 """A table takes a second or less: who comes when three are read mostly has the next one's place."""
+_LONGEST_SECONDS = 600.0
+"""A table that is read goes out in a minute on the slowest line; who reads nothing would stay."""
 
 
 class Downloads:
-    """Those of one process; a slow reader must not keep the pages of all others waiting."""
+    """Those of one process; a slow reader must not keep the pages of all others waiting.
 
-    def __init__(self, most: int = MOST, patience_seconds: float = _PATIENCE_SECONDS) -> None:
+    `longest_seconds` is how long one may take; what is not read by then is broken off.
+    """
+
+    def __init__(
+        self,
+        most: int = MOST,
+        patience_seconds: float = _PATIENCE_SECONDS,
+        longest_seconds: float = _LONGEST_SECONDS,
+    ) -> None:
         self._most, self._patience_seconds = most, patience_seconds
+        self.longest_seconds = longest_seconds
         self._free = threading.BoundedSemaphore(most)
 
     @contextmanager

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import html
 import io
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 
 import httpx2
 import pytest
 from starlette.exceptions import HTTPException
+from starlette.types import Message
 
 from meta_pipeline import metrics
 from meta_pipeline.settings import Settings
@@ -21,7 +23,7 @@ from meta_pipeline.web import Site
 from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline.web.download_limit import MOST, Downloads
 from meta_pipeline.web.pages.campaigns import PER_PAGE
-from meta_pipeline.web.pages.download import CHUNK_ROWS
+from meta_pipeline.web.pages.download import CHUNK_ROWS, File
 from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, Rows, ago
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
@@ -151,6 +153,29 @@ def test_who_stops_reading_keeps_nobody_waiting(
         # Left half read: the connection is closed, and what was kept for it is let go.
         wait_until(lambda: _is_free(site), "the place of the download is free again")
     assert browser.get("/campaigns").status_code == 200
+
+
+def test_who_keeps_a_download_open_and_reads_nothing_keeps_it_for_so_long() -> None:
+    """As a socket that is full and not read: the answer's `send` never returns."""
+    downloads = Downloads(most=1, patience_seconds=0, longest_seconds=0.01)
+
+    def lines() -> Generator[str, None, None]:
+        with downloads.one_more():
+            while True:
+                yield "row\n"
+
+    async def stalled(_: Message) -> None:
+        await asyncio.Event().wait()
+
+    async def silent() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    rest = lines()
+    file = File(next(rest), rest, longest_seconds=downloads.longest_seconds)
+    asyncio.run(file({"type": "http", "asgi": {"spec_version": "2.3"}}, silent, stalled))
+    with downloads.one_more():
+        pass
 
 
 def test_more_downloads_than_may_be_are_refused_in_words(

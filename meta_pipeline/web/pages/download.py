@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from anyio import CancelScope
+from anyio import CancelScope, move_on_after
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -33,16 +33,28 @@ _FIXED = (
 )  # fmt: skip
 
 
-class _File(StreamingResponse):
-    """A file that lets go of what it is read from, also where nobody reads it to its end."""
+class File(StreamingResponse):
+    """A file that lets go of what it is read from, also where nobody reads it to its end.
 
-    def __init__(self, first: str, rest: Generator[str, None, None], **options: Any) -> None:
+    After `longest_seconds` it is broken off: a reader who stalls keeps the connection open, and
+    with it a place among the downloads, a connection of the pool and its snapshot.
+    """
+
+    def __init__(
+        self,
+        first: str,
+        rest: Generator[str, None, None],
+        *,
+        longest_seconds: float,
+        **options: Any,
+    ) -> None:
         super().__init__(chain([first], rest), **options)
-        self._rest = rest
+        self._rest, self._longest_seconds = rest, longest_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            with move_on_after(self._longest_seconds):
+                await super().__call__(scope, receive, send)
         finally:
             # A browser that went away has cancelled us: what is open is closed all the same.
             with CancelScope(shield=True):
@@ -65,9 +77,10 @@ def campaigns_csv(visit: Visit) -> Response:
         first = next(lines)
         failed.pop_all()
     name = f"{view.level}s_{visit.now:%Y-%m-%d}.csv"
-    return _File(
+    return File(
         first,
         lines,
+        longest_seconds=visit.site.downloads.longest_seconds,
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
