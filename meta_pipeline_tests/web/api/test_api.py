@@ -198,6 +198,25 @@ def test_days_at_the_ends_of_the_calendar_have_a_price(mine: httpx2.Client) -> N
             assert answer.status_code in (200, 422), (wish, answer.text)
 
 
+def test_a_body_of_nothing_but_faults_has_a_short_answer(mine: httpx2.Client) -> None:
+    unknown = {f"field{number}": number for number in range(5_000)}
+    for path in ("/metrics/query", "/ask", "/sync-requests"):
+        answer = mine.post(path, json=unknown)
+        found = problem(answer, 422, "invalid")
+        assert len(found["errors"]) == 20
+        assert "more than the 20" in found["detail"]
+        assert len(answer.content) < 5_000
+    assert len(mine.post("/ask", json={"x" * 50_000: 1}).content) < 5_000
+
+
+def test_a_question_is_shorter_than_a_batch_of_facts(mine: httpx2.Client) -> None:
+    ids = [str(10**19 + number) for number in range(5_000)]
+    longest = {"account_id": "act_2", "objects": {"ads": ids}, "reason": "x" * 500}
+    assert mine.post("/sync-requests/price", json=longest).status_code == 200
+    for path in ("/metrics/query", "/ask", "/sync-requests"):
+        problem(mine.post(path, content=b" " * 262_145), 413, "too_large")
+
+
 def test_a_request_from_its_price_to_its_end(mine: httpx2.Client, tables: Warehouse) -> None:
     wish = {"account_id": "act_2", "parts": ["insights"], "since": "2026-10-01"}
     cost = mine.post("/sync-requests/price", json=wish).json()

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 
 from meta_pipeline.facts.fact import Fact
 from meta_pipeline.metrics import UnknownName
+from meta_pipeline.web.bounds import MOST_OF_A_QUESTION_BYTES, BodyLimit
 from meta_pipeline.web.rendering import templates
 from meta_pipeline.web.site import Site, site_of
 
@@ -74,7 +75,10 @@ def api(site: Site) -> FastAPI:
         redoc_url=None,
         # A redirect loses the body of a POST in many clients; a 404 says what is wrong.
         redirect_slashes=False,
-        middleware=[Middleware(ETags)],
+        middleware=[
+            Middleware(BodyLimit, most_bytes=MOST_OF_A_QUESTION_BYTES, but=[f"{PATH}/facts"]),
+            Middleware(ETags),
+        ],
         dependencies=[Depends(_refuse_unknown_parameters)],
         exception_handlers=dict(HANDLERS),
         responses={

@@ -22,6 +22,9 @@ from meta_pipeline.warehouse.errors import CannotTell, WarehouseError
 from meta_pipeline.web.programs.body import TooLarge
 
 MEDIA_TYPE = "application/problem+json"
+# A body may have a hundred thousand fields that are none: the answer is no longer for it.
+_ERRORS_SHOWN = 20
+_LONGEST_FIELD = 200
 _log = logging.getLogger(__name__)
 
 CODES: Mapping[str, int] = {
@@ -71,15 +74,19 @@ class Problem(Exception):
 
 
 def _invalid(error: RequestValidationError) -> Problem:
-    """Each field that is wrong, without what was sent: it may be a secret."""
+    """The first fields that are wrong, without what was sent: it may be a secret."""
+    found = error.errors()
     errors = [
         {
-            "field": ".".join(str(part) for part in one["loc"]),
+            "field": ".".join(str(part) for part in one["loc"])[:_LONGEST_FIELD],
             "message": str(one["msg"]).removeprefix("Value error, "),
         }
-        for one in error.errors()
+        for one in found[:_ERRORS_SHOWN]
     ]
     told = "; ".join(f"{one['field']}: {one['message']}" for one in errors[:3])
+    more = len(found) - len(errors)
+    if more:
+        told += f"; and {more} more than the {_ERRORS_SHOWN} in errors"
     return Problem("invalid", told or "the request is not what it should be", {"errors": errors})
 
 
