@@ -14,10 +14,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meta_pipeline.warehouse import Cleaned, RowsRefused, Upserted, Warehouse, upsert
+from meta_pipeline.warehouse import (
+    Cleaned,
+    ReturnedRows,
+    RowScope,
+    RowsRefused,
+    Upserted,
+    Warehouse,
+    upsert,
+)
 from meta_pipeline.warehouse.schema import meta_creatives, sync_windows
+from meta_pipeline_tests.postgres import rows_read
 
 from .rows import (
+    ACCOUNT,
     CAMPAIGN_COLUMNS,
     CAMPAIGNS,
     DAY,
@@ -316,3 +326,21 @@ def test_the_sum_of_upserts() -> None:
     parts = [Upserted(3, 1, 1, 1), Upserted(2, 2, 0, 0)]
     assert sum(parts, Upserted()) == Upserted(5, 3, 1, 1)
     assert list(itertools.accumulate(parts))[-1].written == 4
+
+
+def test_a_window_is_judged_by_the_keys_of_its_own_walks_alone(
+    connection: psycopg.Connection[Any],
+) -> None:
+    """Not by all that the sync has read so far: that would grow with each window."""
+    returned, scope = ReturnedRows(), RowScope(INSIGHTS, ACCOUNT, {"entity_type": "ad"})
+    days = [DAY + timedelta(days=number) for number in range(20)]
+    with connection.transaction():
+        for walk, day in enumerate(days):
+            rows = [insight(f"ad{number}", day=day) for number in range(50)]
+            upsert(connection, INSIGHTS, INSIGHT_COLUMNS, rows)
+            upsert(connection, INSIGHTS, INSIGHT_COLUMNS, rows[1:], returned=(returned, walk))
+        before = rows_read(connection, "returned_meta_insights")
+        for walk, day in enumerate(days):
+            (found,) = returned.stored(connection, scope, [day], [walk]).values()
+            assert (found.all.rows, found.gone.rows) == (50, 1)
+        assert rows_read(connection, "returned_meta_insights") - before == 20 * 49

@@ -196,7 +196,10 @@ class ReturnedRows:
         connection.execute(
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {_keys_of(table)} AS "
             f"SELECT 0::bigint AS walk, {', '.join(_keys(table))} FROM {_name(table)} "
-            "WITH NO DATA",
+            "WITH NO DATA; "
+            # A window is judged by its own walks, not by all that the sync has read so far.
+            f"CREATE INDEX IF NOT EXISTS {_keys_of(table)}_walk_idx "
+            f"ON {self._keys_name(table)} (walk)",
             prepare=False,
         )
 
