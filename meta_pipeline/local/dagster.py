@@ -20,7 +20,7 @@ from typing import LiteralString
 
 import requests
 
-from meta_pipeline.commands.processes.execute import AS_WE_READ, WEBSERVER
+from meta_pipeline.commands.processes.execute import AS_WE_READ, CODE_SERVER_MAY_TAKE, WEBSERVER
 from meta_pipeline.local.children import Child, Children
 from meta_pipeline.local.graphql import DagsterApi, DagsterApiError
 from meta_pipeline.local.ports import HOST, answers_at, socket_in
@@ -149,9 +149,7 @@ class LocalDagster:
             "DAGSTER_HOME": str(self.home),
             "DAGSTER_PG_URL": dagster_url(self._storage_url),
             "DAGSTER_DISABLE_TELEMETRY": "1",
-            # The code server answers a launch when the run's process has imported everything: on a
-            # busy machine after Dagster's 60 s, by when a run about to start counts as failed.
-            "DAGSTER_GRPC_TIMEOUT_SECONDS": "300",
+            **CODE_SERVER_MAY_TAKE,
             "PYTHONUNBUFFERED": "1",
             **AS_WE_READ,
         }

@@ -18,13 +18,25 @@ from meta_pipeline.plain_log import show_log
 from meta_pipeline.settings import Settings
 from meta_pipeline.sync import SyncEngine
 from meta_pipeline.warehouse import Warehouse
-from meta_pipeline.warehouse.connect import READER, Patience
+from meta_pipeline.warehouse.connect import READER, TICK, Patience
 
 from .configuration import choices
 from .dagster_internals import TreatAsResourceParam
 from .place import here
 from .runs.held_connections import held_connections
 from .session import SyncSession
+
+# Beside it a tick has Dagster's own tables to ask, and has to connect.
+_TICK_SECONDS = 40.0
+
+
+def of_a_tick() -> Patience:
+    """How long one tick that begins now waits for our tables.
+
+    Dagster's daemon gives a tick up after a minute and tells nobody what it waited for, while its
+    thread in the code server goes on: so the tick itself says sooner that it cannot tell.
+    """
+    return TICK.within(_TICK_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -42,13 +54,13 @@ class WarehouseResource(TreatAsResourceParam):
         return here().load_settings(**given)
 
     @contextmanager
-    def read(self, name: str) -> Iterator[Warehouse]:
+    def read(self, name: str, patience: Patience = READER) -> Iterator[Warehouse]:
         """The tables as they are, for whoever must not wait long; `name` is shown by Postgres."""
         with Warehouse(
             self.settings().require_database_url(),
             application_name=f"meta_pipeline {name}",
             max_connections=1,
-            patience=READER,
+            patience=patience,
         ) as opened:
             yield opened
 

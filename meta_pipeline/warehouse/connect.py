@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import psycopg
 
 from .errors import DatabaseUnfit
-from .faults import is_crowded, unavailable
+from .faults import fault, is_crowded, unavailable
 from .names import SCHEMA
 from .silence import CONNECT_TIMEOUT_SECONDS, HeardConnection
 from .urls import normalized
@@ -39,12 +39,31 @@ class Patience:
     lock_seconds: float
     is_read_only: bool = False
     """Whether Postgres refuses every statement that would change something."""
+    ends_at: float | None = None
+    """The moment, of the monotonic clock, after which no answer is waited for; None: any."""
+
+    def within(self, seconds: float) -> Patience:
+        """The same patience, all of which is over in so many seconds from now."""
+        return replace(self, ends_at=time.monotonic() + seconds)
+
+    def left(self, seconds: float) -> float:
+        """So many seconds, or as many as are left until its end."""
+        if self.ends_at is None:
+            return seconds
+        return max(0.0, min(seconds, self.ends_at - time.monotonic()))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its end has come."""
+        return self.left(1) <= 0
 
 
 WRITER = Patience(statement_seconds=3_600, lock_seconds=600)
 """Of what writes: far more than any statement needs, so that nothing waits for ever."""
 READER = Patience(statement_seconds=60, lock_seconds=5)
 """Of what answers a question that somebody, or a clock, waits for."""
+TICK = Patience(statement_seconds=10, lock_seconds=5)
+"""Of a tick of Dagster's, which is given up after a minute whatever it waits for."""
 ASKER = Patience(statement_seconds=20, lock_seconds=2, is_read_only=True)
 """Of questions in words and of programs that ask: they may be many, and change nothing."""
 
@@ -126,7 +145,7 @@ def connect(
         set_up(connection, patience)
     except psycopg.Error as error:
         connection.close()
-        raise unavailable(url, error) from None
+        raise (fault(error, url) if patience.is_over else unavailable(url, error)) from None
     except BaseException:  # also an interrupt: nobody else knows of the connection yet
         connection.close()
         raise
@@ -150,6 +169,7 @@ def set_up(connection: HeardConnection, patience: Patience = WRITER) -> None:
     }
     if patience.is_read_only:
         settings["default_transaction_read_only"] = "on"
+    connection.ends_at = patience.ends_at
     # In autocommit: set within a transaction, they would go with its rollback.
     is_autocommit = connection.autocommit
     connection.autocommit = True

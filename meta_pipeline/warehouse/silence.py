@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from math import inf
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -22,13 +23,19 @@ _Result = TypeVar("_Result")
 
 
 class HeardConnection(psycopg.Connection[Any]):
-    """A connection none of whose waits for the server is longer than `answer_seconds`.
+    """A connection none of whose waits for the server is longer than `answer_seconds`, or goes on
+    after `ends_at`.
 
     Then it is closed, and `QueryCanceled` is raised: what that means to whoever asked is known.
     """
 
     answer_seconds: float | None = CONNECT_TIMEOUT_SECONDS
     """None: any time."""
+    ends_at: float | None = None
+    """The moment, of the monotonic clock, after which nothing is waited for; None: there is none.
+    """
+    given_up: psycopg.errors.QueryCanceled | None = None
+    """Why it was closed, for whoever asks of it after that."""
 
     def let_statements_take(self, seconds: float) -> None:
         """Wait as long as a statement may run, and a little longer; 0: any time."""
@@ -53,13 +60,17 @@ class HeardConnection(psycopg.Connection[Any]):
         return super().wait(self._heard(gen, state), *given, **options)
 
     def _heard(self, gen: Generator[Any, Any, _Result], state: Any) -> Generator[Any, Any, _Result]:
-        began, longest = monotonic(), self.answer_seconds
+        began = monotonic()
+        ends = [began + self.answer_seconds] if self.answer_seconds is not None else []
+        end = min([*ends, *([self.ends_at] if self.ends_at is not None else [])], default=inf)
         try:
             while True:
                 state = gen.send((yield state))
-                if longest is not None and monotonic() - began > longest:
+                if monotonic() > end:
                     self.pgconn.finish()
-                    raise psycopg.errors.QueryCanceled(f"nothing for {longest:.0f} s")
+                    said = f"nothing for {monotonic() - began:.0f} s"
+                    self.given_up = psycopg.errors.QueryCanceled(said)
+                    raise self.given_up
         except StopIteration as done:
             result: _Result = done.value
             return result

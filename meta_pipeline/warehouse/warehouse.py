@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property, partial
 from typing import Self
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from .connect import READER, WRITER, Connection, Patience, connect, connection_options, set_up
+from .connect import WRITER, Connection, Patience, connect, connection_options, set_up
 from .faults import explained, fault, unavailable
 from .migrator import MIGRATE, MigrationResult, migrate, pending, require_current
 from .redaction import redacted
@@ -84,16 +84,25 @@ class Warehouse:
 
         CannotTell when a lock or the time limit of `patience` ends a statement.
         """
-        with ExitStack() as stack:
-            try:
-                connection = stack.enter_context(self._opened().connection())
-            except PoolTimeout as error:
-                self._ask()  # it may say why; the pool says that it waited
-                raise unavailable(self.url, error) from None
-            try:
+        pool = self._opened()
+        connection: HeardConnection | None = None
+        try:
+            with pool.connection(self._patience.left(POOL_TIMEOUT_SECONDS)) as connection:
                 yield connection
-            except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
-                raise fault(error, self.url) from error
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
+            raise fault(error, self.url) from error
+        except PoolTimeout as error:
+            if connection is not None:
+                raise
+            if self._patience.is_over:
+                raise fault(psycopg.errors.QueryCanceled("no time is left"), self.url) from None
+            self._ask()  # it may say why; the pool says that it waited
+            raise unavailable(self.url, error) from None
+        except psycopg.OperationalError as error:
+            # Whoever goes on after a statement that was given up finds the connection closed.
+            if connection is None or connection.given_up is None:
+                raise
+            raise fault(connection.given_up, self.url) from error
 
     @contextmanager
     def tenant_session(
@@ -132,8 +141,8 @@ class Warehouse:
 
     def migrate(self) -> MigrationResult:
         """Bring schema `meta_ads` to this version of the code; any number at once is safe."""
-        # Who answers a question does not wait for locks of a migration; all others may.
-        return migrate(self.url, patience=self._patience if self._patience == READER else None)
+        # Who answers a question does not wait for locks of a migration; who writes may.
+        return migrate(self.url, patience=None if self._patience == WRITER else self._patience)
 
     def require_current(self, command: str = MIGRATE, *, or_none: bool = False) -> None:
         """Refuse a schema that is not this version's, and change nothing.

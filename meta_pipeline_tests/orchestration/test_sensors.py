@@ -553,8 +553,7 @@ def test_a_locked_table_is_not_waited_for(
 ) -> None:
     synced(stored, 1, minutes_ago=500)
     quick = Patience(statement_seconds=60, lock_seconds=0.05)
-    for module in ("orchestration.resources", "warehouse.warehouse"):
-        monkeypatch.setattr(f"meta_pipeline.{module}.READER", quick)
+    monkeypatch.setattr("meta_pipeline.orchestration.resources.TICK", quick)
     with psycopg.connect(database_url) as other:
         other.execute("LOCK meta_ads.meta_ad_accounts IN ACCESS EXCLUSIVE MODE")
         found = tick(cursor="act_1")

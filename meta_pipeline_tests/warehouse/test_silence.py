@@ -102,6 +102,35 @@ def test_a_connection_that_lay_in_the_pool_meanwhile_keeps_nobody(frozen: Frozen
             pass
 
 
+def test_many_statements_have_no_more_time_together(database_url: str) -> None:
+    patience = Patience(statement_seconds=20, lock_seconds=1).within(0.8)
+    began: list[int] = []
+
+    def ask() -> None:
+        with warehouse.connection() as connection:
+            for number in range(30):
+                began.append(number)
+                connection.execute("SELECT pg_sleep(0.4)")
+
+    with Warehouse(database_url, patience=patience) as warehouse:
+        with pytest.raises(CannotTell):
+            ask()
+        assert len(began) < 5
+
+
+def test_whoever_goes_on_after_that_cannot_tell_either(frozen: Frozen) -> None:
+    def ask() -> None:
+        with warehouse.connection() as connection:
+            connection.execute("SELECT 1")
+            frozen.is_frozen.set()
+            with suppress(psycopg.Error):
+                connection.execute("SELECT 1")
+            connection.execute("SELECT 1")
+
+    with Warehouse(frozen.url, patience=SHORT) as warehouse, pytest.raises(CannotTell):
+        ask()
+
+
 def test_an_answer_that_takes_its_time_is_waited_for(database_url: str) -> None:
     patience = Patience(statement_seconds=2, lock_seconds=1)
     with connecting.connect(database_url, application_name="asks", patience=patience) as connection:

@@ -23,6 +23,15 @@ FROM_FILES = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
 AS_WE_READ = {"PGCLIENTENCODING": "UTF8", "PGTZ": "UTC", "PGDATESTYLE": "ISO"}
 """libpq sends these before all else; Dagster's times have no zone and are meant in UTC."""
 
+CODE_SERVER_MAY_TAKE = {
+    # It answers a launch when the run's process has imported everything: on a busy machine after
+    # Dagster's 60 s, by when a run about to start counts as failed.
+    "DAGSTER_GRPC_TIMEOUT_SECONDS": "300",
+    # Else as long: whoever stops it would wait for that.
+    "DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": "60",
+}
+"""How long Dagster's processes wait for the code server, and it for what it is at when it ends."""
+
 WEBSERVER = "meta_pipeline.orchestration.webserver"
 DAGSTER_YAML = Path(__file__).parents[2] / "orchestration" / "dagster.yaml"
 """The instance as this version wants it; a link to it is right after an upgrade too."""
@@ -78,6 +87,7 @@ def dagster_environment(
     environment = {
         "PYTHONUNBUFFERED": "1",
         "DAGSTER_DISABLE_TELEMETRY": "1",
+        **CODE_SERVER_MAY_TAKE,
         **given,
         **_from_files(given),
         "DAGSTER_HOME": str(home),

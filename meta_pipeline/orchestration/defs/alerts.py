@@ -36,8 +36,9 @@ from meta_pipeline.orchestration.failures.runs import (
 from meta_pipeline.orchestration.failures.ticks import failing_ticks
 from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.place import here
-from meta_pipeline.orchestration.resources import Clock, WarehouseResource
+from meta_pipeline.orchestration.resources import Clock, WarehouseResource, of_a_tick
 from meta_pipeline.warehouse import CannotTell, Connection
+from meta_pipeline.warehouse.connect import TICK
 
 HERE = here()
 
@@ -74,7 +75,10 @@ def failed_runs(
         newest = newest_event(context.instance)
         return dg.SensorResult(skip_reason="Failures count from now on.", cursor=str(newest))
     try:
-        with warehouse.migrated("alerts") as opened, opened.connection() as connection:
+        with (
+            warehouse.migrated("alerts", patience=of_a_tick()) as opened,
+            opened.connection() as connection,
+        ):
             failures = failures_since(context.instance, connection, begin, clock())
             note(connection, failures, clock())
     except CannotTell as error:
@@ -101,9 +105,13 @@ def alerts(
     if not channels:
         return dg.SkipReason(OFF)
     try:
-        with warehouse.migrated("alerts") as opened:
-            with opened.connection() as connection:
-                _look(context.instance, connection, limits_of(settings), clock())
+        with (
+            warehouse.migrated("alerts", patience=of_a_tick()) as opened,
+            opened.connection() as connection,
+        ):
+            _look(context.instance, connection, limits_of(settings), clock())
+        # No end for all of it here: what was told must be noted, or it is told again.
+        with warehouse.read("alerts", TICK) as opened:
             notifier = Notifier(
                 opened.connection,
                 channels,

@@ -20,7 +20,7 @@ from meta_pipeline.orchestration.configuration import run_config
 from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, account_tags, missing_partitions
 from meta_pipeline.orchestration.place import here
-from meta_pipeline.orchestration.resources import Clock, WarehouseResource
+from meta_pipeline.orchestration.resources import Clock, WarehouseResource, of_a_tick
 from meta_pipeline.orchestration.runs.batches import tags_of_batch
 from meta_pipeline.orchestration.runs.in_flight import in_flight
 from meta_pipeline.orchestration.runs.pool import keep_slots
@@ -64,7 +64,7 @@ def next_stale_account(
     clock: dg.ResourceParam[Clock],
 ) -> dg.SensorResult | dg.SkipReason:
     settings = warehouse.settings()
-    with warehouse.read("sensor") as opened:
+    with warehouse.read("sensor", of_a_tick()) as opened:
         try:
             return _tick(context, opened, settings, clock())
         except CannotTell as error:

@@ -24,11 +24,12 @@ from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, missing_partitions
 from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.record_metadata import ads_manager_url
-from meta_pipeline.orchestration.resources import Clock, WarehouseResource
+from meta_pipeline.orchestration.resources import Clock, WarehouseResource, of_a_tick
 from meta_pipeline.orchestration.tables import OPERATIONS, OWNERS, TAGS
 from meta_pipeline.printable import markdown, one_line
 from meta_pipeline.reports.status import AccountStatus, read_status
 from meta_pipeline.warehouse import CannotTell
+from meta_pipeline.warehouse.connect import READER, Patience
 from meta_pipeline.words import times
 
 from .jobs import data_quality_job, operations_report_job
@@ -217,10 +218,15 @@ def _to_know(account: AccountStatus) -> str:
     return account.waiting or str(account.facts["last_error"] or "no reason is on record")
 
 
-def look(instance: dg.DagsterInstance, resource: WarehouseResource, now: datetime) -> Overview:
+def look(
+    instance: dg.DagsterInstance,
+    resource: WarehouseResource,
+    now: datetime,
+    patience: Patience = READER,
+) -> Overview:
     """Read our tables and Dagster's ticks once; a database without our tables has no accounts."""
     settings = resource.settings()
-    with resource.read("overview") as warehouse:
+    with resource.read("overview", patience) as warehouse:
         try:
             accounts = read_status(warehouse, leaves_out=settings.leaves_out)
         except psycopg.errors.UndefinedTable:
@@ -279,7 +285,7 @@ def overview_sensor(
 ) -> dg.SensorResult:
     now = clock()
     try:
-        seen = look(context.instance, warehouse, now)
+        seen = look(context.instance, warehouse, now, of_a_tick())
     except CannotTell as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
     is_news = _is_news(context.cursor, seen, now)

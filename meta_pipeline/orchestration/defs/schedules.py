@@ -8,7 +8,7 @@ from meta_pipeline.connections import due
 from meta_pipeline.fleet.in_flight import UNFINISHED
 from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.place import here
-from meta_pipeline.orchestration.resources import Clock, WarehouseResource
+from meta_pipeline.orchestration.resources import Clock, WarehouseResource, of_a_tick
 from meta_pipeline.warehouse import CannotTell
 
 from .connections import JOB as CARE_JOB
@@ -109,7 +109,7 @@ def connection_care(
 ) -> dg.RunRequest | dg.SkipReason:
     """Start a run only when there is something to do, and none beside one that is at it."""
     try:
-        with warehouse.migrated("connections") as opened:
+        with warehouse.migrated("connections", patience=of_a_tick()) as opened:
             due_now = due(opened, clock())
     except CannotTell as error:
         return dg.SkipReason(str(error))

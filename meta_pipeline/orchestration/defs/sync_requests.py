@@ -12,7 +12,7 @@ from meta_pipeline.orchestration.outcome import StepOutcome, sentence
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, missing_partitions
 from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.record_metadata import record_metadata
-from meta_pipeline.orchestration.resources import Clock, WarehouseResource
+from meta_pipeline.orchestration.resources import Clock, WarehouseResource, of_a_tick
 from meta_pipeline.orchestration.runs.in_flight import in_flight
 from meta_pipeline.orchestration.runs.pool import POOL, keep_slots
 from meta_pipeline.orchestration.runs.requested import (
@@ -121,7 +121,7 @@ def sync_requests(
     clock: dg.ResourceParam[Clock],
 ) -> dg.SensorResult | dg.SkipReason:
     settings = warehouse.settings()
-    with warehouse.read("requests") as opened:
+    with warehouse.read("requests", of_a_tick()) as opened:
         try:
             return _tick(context, opened, settings, clock())
         except psycopg.errors.UndefinedTable:

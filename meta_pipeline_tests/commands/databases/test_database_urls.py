@@ -187,6 +187,9 @@ def test_dagsters_processes_read_times_as_we_do(
     made = dagster_environment(settings, given)
     assert made["PGTZ"] == "UTC"
     assert made["PGCLIENTENCODING"] == "UTF8"
+    assert made["DAGSTER_GRPC_TIMEOUT_SECONDS"] == "300"
+    longer = {**given, "DAGSTER_GRPC_TIMEOUT_SECONDS": "600"}
+    assert dagster_environment(settings, longer)["DAGSTER_GRPC_TIMEOUT_SECONDS"] == "600"
     elsewhere = Settings.load(
         DATABASE_URL="postgresql://u:p@pooler/db", DAGSTER_PG_URL="postgres://u:p@h/db"
     )
