@@ -55,7 +55,7 @@ def told(
     """Why this tick starts nothing."""
     if isinstance(asked, dg.ScheduleDefinition):
         with dg.build_schedule_context(instance=instance, resources=resources) as context:
-            found = asked(context)
+            found: object = asked(context)
     else:
         with dg.build_sensor_context(
             instance=instance, cursor="1", resources=resources

@@ -7,7 +7,7 @@ except the newest of each asset's partition and of each check. Our own tables ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,17 +73,24 @@ class DagsterHistory:
 
 
 def _sliced(connection: sa.Connection, statement: str, rows: int, **values: Any) -> Iterator[int]:
-    """Run the statement until a slice is not full; each slice is committed by itself."""
-    given: Mapping[str, Any] = {
+    """Run the statement until a slice is not full; each slice is committed by itself.
+
+    Each goes on after the last id of the one before: what is kept is passed over once, not by
+    every slice.
+    """
+    given: dict[str, Any] = {
         # Dagster's columns are in UTC and have no zone.
         name: value.replace(tzinfo=None) if isinstance(value, datetime) else value
         for name, value in values.items()
     }
+    given |= {"rows": rows, "after": _BEFORE_ALL}
     removed = rows
     while removed >= rows:
-        removed = connection.execute(sa.text(statement), {**given, "rows": rows}).rowcount
+        ids = connection.execute(sa.text(statement), given).scalars().all()
         if connection.in_transaction():
             connection.commit()
+        removed = len(ids)
+        given["after"] = max(ids, default=given["after"])
         yield removed
 
 
@@ -100,21 +107,23 @@ def _first_id_after(connection: sa.Connection, moment: datetime) -> int:
     return int(low)
 
 
+_BEFORE_ALL = -1
 _ENDS = "SELECT coalesce(min(id), 0), coalesce(max(id) + 1, 0) FROM event_logs"
 _NEXT = 'SELECT id, "timestamp" FROM event_logs WHERE id >= :id ORDER BY id LIMIT 1'
 _NAMES = ", ".join(f"'{name}'" for name in KEPT)
 _EVENTS = f"""
-    DELETE FROM event_logs WHERE id IN (
+    DELETE FROM event_logs WHERE id > :after AND id IN (
         SELECT id FROM event_logs
-        WHERE id < :border
+        WHERE id > :after AND id < :border
             AND (dagster_event_type IS NULL OR dagster_event_type NOT IN ({_NAMES}))
         ORDER BY id LIMIT :rows
     )
+    RETURNING id
 """
 _ASSET_EVENTS = f"""
-    DELETE FROM event_logs WHERE id IN (
+    DELETE FROM event_logs WHERE id > :after AND id IN (
         SELECT id FROM event_logs AS old
-        WHERE id < :border AND dagster_event_type IN ({_NAMES}) AND CASE
+        WHERE id > :after AND id < :border AND dagster_event_type IN ({_NAMES}) AND CASE
             WHEN asset_key IS NULL THEN true
             WHEN partition IS NULL THEN EXISTS (
                 SELECT FROM event_logs AS newer
@@ -129,37 +138,45 @@ _ASSET_EVENTS = f"""
         END
         ORDER BY id LIMIT :rows
     )
+    RETURNING id
 """
 _TAGS = """
-    DELETE FROM asset_event_tags WHERE id IN (
+    DELETE FROM asset_event_tags WHERE id > :after AND id IN (
         SELECT id FROM asset_event_tags AS tag
-        WHERE event_id < :border
+        WHERE id > :after AND event_id < :border
             AND NOT EXISTS (SELECT FROM event_logs WHERE event_logs.id = tag.event_id)
         ORDER BY id LIMIT :rows
     )
+    RETURNING id
 """
 _CHECKS = """
-    DELETE FROM asset_check_executions WHERE id IN (
+    DELETE FROM asset_check_executions WHERE id > :after AND id IN (
         SELECT id FROM asset_check_executions AS old
-        WHERE create_timestamp < :before AND EXISTS (
+        WHERE id > :after AND create_timestamp < :before AND EXISTS (
             SELECT FROM asset_check_executions AS newer
             WHERE newer.asset_key = old.asset_key AND newer.check_name = old.check_name
                 AND newer.id > old.id
         )
         ORDER BY id LIMIT :rows
     )
+    RETURNING id
 """
 _RUNS = """
-    DELETE FROM runs WHERE id IN (
+    DELETE FROM runs WHERE id > :after AND id IN (
         SELECT id FROM runs
-        WHERE create_timestamp < :before AND status IN ('SUCCESS', 'FAILURE', 'CANCELED')
+        WHERE id > :after AND create_timestamp < :before
+            AND status IN ('SUCCESS', 'FAILURE', 'CANCELED')
         ORDER BY id LIMIT :rows
     )
+    RETURNING id
 """
 _TICKS = """
-    DELETE FROM job_ticks WHERE id IN (
+    DELETE FROM job_ticks WHERE id > :after AND id IN (
         SELECT id FROM job_ticks
-        WHERE "timestamp" < :before OR ("timestamp" < :skipped_before AND status = 'SKIPPED')
+        WHERE id > :after AND (
+            "timestamp" < :before OR ("timestamp" < :skipped_before AND status = 'SKIPPED')
+        )
         ORDER BY id LIMIT :rows
     )
+    RETURNING id
 """

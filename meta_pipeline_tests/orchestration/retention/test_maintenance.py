@@ -9,6 +9,8 @@ from typing import Any
 import dagster as dg
 import psycopg
 import pytest
+import sqlalchemy as sa
+from psycopg import sql
 
 from meta_pipeline.orchestration.build import build_defs
 from meta_pipeline.orchestration.defs.maintenance import maintenance
@@ -145,6 +147,39 @@ def test_slices_remove_the_same(store: Store) -> None:
     assert counts["events"] > 30
     assert counts["runs"] == 3
     assert set(store.prune().values()) == {0}
+
+
+@pytest.fixture
+def counted() -> Iterator[None]:
+    """Rows that Dagster's connections read are in Postgres' statistics when a statement is done."""
+
+    def told(connection: sa.Connection, *_: object) -> None:
+        connection.connection.cursor().execute("SELECT pg_stat_force_next_flush()")
+
+    sa.event.listen(sa.engine.Engine, "after_cursor_execute", told)
+    yield
+    sa.event.remove(sa.engine.Engine, "after_cursor_execute", told)
+
+
+@pytest.mark.usefixtures("counted")
+def test_what_is_kept_is_passed_over_once_and_not_by_every_slice(store: Store) -> None:
+    kept, going = 400, 100
+    with psycopg.connect(store.url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO event_logs (event, dagster_event_type, asset_key, partition, timestamp)"
+            " SELECT '{}', CASE WHEN n <= %(kept)s THEN 'ASSET_MATERIALIZATION' END,"
+            " '[\"synced\"]', 'act_' || n, now() - interval '20 days'"
+            " FROM generate_series(1, %(kept)s::int + %(going)s::int) AS n",
+            {"kept": kept, "going": going},
+        )
+        # So few rows would be read whole, whatever is asked.
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("ALTER DATABASE {} SET enable_seqscan = off").format(name))
+        connection.execute("SELECT pg_stat_force_next_flush()")
+    read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = %s"
+    before = store.scalar(read, "event_logs")
+    assert store.prune(slice_rows=5)["events"] == going
+    assert store.scalar(read, "event_logs") - before < 2 * (kept + going)
 
 
 def test_old_ticks_go_skipped_ones_sooner(store: Store) -> None:
