@@ -1,8 +1,8 @@
 """Exporter: our tables as Prometheus metrics, over HTTP.
 
-Counters are sums over the tables and what retention removed from them, so any number of exporters
-say the same and a restart loses nothing. Reads are bounded: hourly totals instead of calls, one
-connection, five seconds at most, and answers are kept for a few seconds.
+Counters are sums over the tables and what is added up of them already, so any number of exporters
+say the same and a restart loses nothing. Reads are bounded: hourly totals instead of calls, of old
+rows their sum, one connection, five seconds at most, and answers are kept for a few seconds.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ from meta_pipeline.warehouse import (
     WarehouseError,
     tokens_in_use,
 )
+from meta_pipeline.warehouse.counters import COUNTERS, counted_until
 
 # Two Prometheuses that scrape at once are one look at the tables.
 KEEP_SECONDS = 5.0
@@ -64,40 +65,6 @@ _CONNECTIONS = """
         data_access_expires_at
     FROM meta_ads.connections WHERE state <> 'replaced' ORDER BY connection_id
 """
-_COUNTED = """
-    SELECT label, sum(total)::float8 AS total
-    FROM (
-        {live}
-        UNION ALL
-        SELECT label, total FROM meta_ads.retired_totals WHERE counter = '{counter}'
-    ) AS counted (label, total)
-    GROUP BY label ORDER BY label
-"""
-_REQUESTS = _COUNTED.format(
-    counter="api_requests",
-    live="SELECT outcome, sum(calls) FROM meta_ads.meta_api_hours GROUP BY outcome",
-)
-_RUNS = _COUNTED.format(
-    counter="sync_runs",
-    live="SELECT status, count(*) FROM meta_ads.sync_runs WHERE status <> 'running' GROUP BY 1",
-)
-_ROWS = _COUNTED.format(
-    counter="rows_loaded",
-    live="""
-        SELECT 'entities', coalesce(sum(entity_rows_written), 0) FROM meta_ads.sync_runs
-        UNION ALL
-        SELECT 'insights', coalesce(sum(insights_rows_written), 0) FROM meta_ads.sync_runs
-    """,
-)
-_WAITS = _COUNTED.format(
-    counter="wait_seconds",
-    live="""
-        SELECT meta_ads.wait_reason(error_summary),
-            sum(extract(epoch FROM not_before - finished_at))
-        FROM meta_ads.sync_runs
-        WHERE status = 'throttled' AND not_before > finished_at GROUP BY 1
-    """,
-)
 
 
 class WarehouseCollector(Collector):
@@ -182,7 +149,7 @@ def exporter_app(
 
 
 class _Look:
-    """One transaction, so that the numbers of a scrape fit each other, and one time for all of it.
+    """One moment, so that the numbers of a scrape fit each other, and one time for all of it.
 
     Statements that each had five seconds would together have a minute.
     """
@@ -190,7 +157,7 @@ class _Look:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._ends = time.monotonic() + _TIMEOUT_SECONDS
-        connection.execute("SET TRANSACTION READ ONLY")
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
     @property
     def connection(self) -> Connection:
@@ -211,18 +178,20 @@ def _read(look: _Look, leaves_out: Callable[[str], bool]) -> Iterator[Metric]:
         (((row["account"], row["kind"]), row["ratio"]) for row in _rows(look, _QUOTA)),
     )
     yield from _lifetimes(look)
-    for name, about, label, query in _COUNTERS:
-        counter = CounterMetricFamily(name, about, labels=(label,))
-        for row in _rows(look, query):
-            counter.add_metric((row["label"],), row["total"])
+    counted = _rows(look, COUNTERS, counted_until(look.connection))
+    for kept_as, about, label in _COUNTERS:
+        counter = CounterMetricFamily(f"metaads_{kept_as}", about, labels=(label,))
+        for row in counted:
+            if row["counter"] == kept_as:
+                counter.add_metric((row["label"],), row["total"])
         yield counter
 
 
 _COUNTERS = (
-    ("metaads_api_requests", "Graph API attempts by Meta's code", "code", _REQUESTS),
-    ("metaads_sync_runs", "Attempts to sync an account by status", "status", _RUNS),
-    ("metaads_rows_loaded", "Rows that were new or changed", "kind", _ROWS),
-    ("metaads_wait_seconds", "Waits throttled syncs were told, by reason", "reason", _WAITS),
+    ("api_requests", "Graph API attempts by Meta's code", "code"),
+    ("sync_runs", "Attempts to sync an account by status", "status"),
+    ("rows_loaded", "Rows that were new or changed", "kind"),
+    ("wait_seconds", "Waits throttled syncs were told, by reason", "reason"),
 )
 
 
@@ -298,5 +267,7 @@ def _gauge(
     return gauge
 
 
-def _rows(look: _Look, query: str) -> list[dict[str, Any]]:
-    return look.connection.cursor(row_factory=dict_row).execute(query).fetchall()
+def _rows(
+    look: _Look, query: str, values: Mapping[str, datetime] | None = None
+) -> list[dict[str, Any]]:
+    return look.connection.cursor(row_factory=dict_row).execute(query, values).fetchall()

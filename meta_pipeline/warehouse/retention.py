@@ -1,5 +1,6 @@
-"""Retention: old rows of the logs go, in slices, and what counters need of them is kept.
+"""Retention: old rows of the logs go, in slices.
 
+What counters need is added up before (`counters`); nothing goes that is not in their sums.
 Each slice is a transaction of its own that locks nobody out: a run may be interrupted anywhere
 and goes on where it was. Two at once share the work.
 """
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from .counters import settle
 from .warehouse import Warehouse
 
 # Each slice is a transaction of its own: no lock is held long, and an end loses one slice.
@@ -50,6 +52,7 @@ def maintain(
     so that `sync_health` knows about an account however long ago it was synced.
     """
     at = now or datetime.now(UTC)
+    counted = settle(warehouse, at)
     days = {
         "meta_api_logs": retention.log_days,
         "meta_api_hours": retention.total_days,
@@ -62,19 +65,27 @@ def maintain(
         "webhook_deliveries": retention.run_days,
     }
     return {
-        table: sum(_slices(warehouse, _REMOVE[table], at - timedelta(days=kept), slice_rows))
+        table: sum(
+            _slices(
+                warehouse,
+                _REMOVE[table],
+                slice_rows,
+                before=at - timedelta(days=kept),
+                counted=counted.get(table),
+            )
+        )
         for table, kept in days.items()
         if kept
     }
 
 
 def _slices(
-    warehouse: Warehouse, statement: str, before: datetime, slice_rows: int
+    warehouse: Warehouse, statement: str, slice_rows: int, **moments: datetime | None
 ) -> Iterator[int]:
     # A slice that was not full was the last one.
     removed = slice_rows
     while removed >= slice_rows:
-        values = {"before": before, "rows": slice_rows}
+        values = {**moments, "rows": slice_rows}
         with warehouse.connection() as connection:
             row = connection.execute(statement, values).fetchone()
         removed = int(row[0]) if row else 0
@@ -99,20 +110,12 @@ def _of(table: str, key: str) -> str:
     return ", ".join(f"{table}.{name}" for name in key.split(", "))
 
 
-_KEEP_TOTALS = """
-    kept AS (
-        INSERT INTO meta_ads.retired_totals AS known (counter, label, total)
-        {totals}
-        ORDER BY 1, 2
-        ON CONFLICT (counter, label) DO UPDATE SET total = known.total + excluded.total
-    )
-    SELECT count(*) FROM gone
-"""
 _HOURS = """
     WITH old AS (
         SELECT hour, account_id, endpoint_key, params_hash, outcome, app_key
         FROM meta_ads.meta_api_hours
-        WHERE hour < %(before)s ORDER BY hour LIMIT %(rows)s FOR UPDATE SKIP LOCKED
+        WHERE hour < %(before)s AND hour < %(counted)s
+        ORDER BY hour LIMIT %(rows)s FOR UPDATE SKIP LOCKED
     ),
     gone AS (
         DELETE FROM meta_ads.meta_api_hours AS total USING old
@@ -120,38 +123,27 @@ _HOURS = """
                 total.app_key)
             = (old.hour, old.account_id, old.endpoint_key, old.params_hash, old.outcome,
                 old.app_key)
-        RETURNING total.outcome, total.calls
-    ),
-    """ + _KEEP_TOTALS.format(
-    totals="SELECT 'api_requests', outcome, sum(calls) FROM gone GROUP BY outcome"
-)
+        RETURNING 1
+    )
+    SELECT count(*) FROM gone
+"""
 _RUNS = """
     WITH old AS (
         SELECT sync_run_id FROM meta_ads.sync_runs AS run
-        WHERE started_at < %(before)s AND status <> 'running' AND EXISTS (
-            SELECT FROM meta_ads.sync_runs AS newer
-            WHERE newer.account_id = run.account_id AND newer.scope = run.scope
-                AND newer.status = run.status AND newer.started_at > run.started_at
-        )
+        WHERE started_at < %(before)s AND finished_at < %(counted)s AND status <> 'running'
+            AND EXISTS (
+                SELECT FROM meta_ads.sync_runs AS newer
+                WHERE newer.account_id = run.account_id AND newer.scope = run.scope
+                    AND newer.status = run.status AND newer.started_at > run.started_at
+            )
         ORDER BY started_at LIMIT %(rows)s FOR UPDATE SKIP LOCKED
     ),
     gone AS (
         DELETE FROM meta_ads.sync_runs AS run USING old
-        WHERE run.sync_run_id = old.sync_run_id RETURNING run.*
-    ),
-    """ + _KEEP_TOTALS.format(
-    totals="""
-        SELECT 'sync_runs', status, count(*)::numeric FROM gone GROUP BY status
-        UNION ALL
-        SELECT 'rows_loaded', kind, sum(rows) FROM gone CROSS JOIN LATERAL (
-            VALUES ('entities', entity_rows_written), ('insights', insights_rows_written)
-        ) AS loaded (kind, rows) WHERE rows IS NOT NULL GROUP BY kind
-        UNION ALL
-        SELECT 'wait_seconds', meta_ads.wait_reason(error_summary),
-            sum(extract(epoch FROM not_before - finished_at))
-        FROM gone WHERE status = 'throttled' AND not_before > finished_at GROUP BY 2
-        """
-)
+        WHERE run.sync_run_id = old.sync_run_id RETURNING 1
+    )
+    SELECT count(*) FROM gone
+"""
 _REMOVE: Mapping[str, str] = {
     "meta_api_logs": _plain("meta_api_logs", "id", '"timestamp"'),
     "meta_api_hours": _HOURS,

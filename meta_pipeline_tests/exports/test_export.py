@@ -40,6 +40,7 @@ NOT_EXPORTED = {
         "metric_rollups",
         "pending_reports",
         "retired_totals",
+        "counted_until",
         "schema_views",
         "sync_cursor",
         "sync_requests",

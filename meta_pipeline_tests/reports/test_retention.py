@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from meta_pipeline.reports.exporter import WarehouseCollector
 from meta_pipeline.warehouse import Retention, Warehouse, maintain
+from meta_pipeline.warehouse.counters import COUNTERS, counted_until, settle
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -121,6 +123,64 @@ def test_counters_never_fall(database_url: str, warehouse: Warehouse) -> None:
     assert before["metaads_wait_seconds_total", "blocked"] == 5 * 60
     kept = Retention(log_days=1, total_days=1, run_days=1, change_days=1)
     assert maintain(warehouse, kept, now=NOW)["sync_runs"] == 8
+    assert counters(warehouse) == before
+
+
+def test_a_scrape_reads_no_more_than_what_came_lately(
+    database_url: str, warehouse: Warehouse
+) -> None:
+    fill(database_url)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.sync_runs (sync_run_id, account_id, scope, started_at, "
+            "finished_at, status, entity_rows_written) "
+            "SELECT 'old-' || n, 'act_' || n %% 9, 'ads', at, at, 'success', 1 "
+            "FROM generate_series(1, 3000) AS n, "
+            "LATERAL (SELECT %s::timestamptz - make_interval(days => 2, mins => n) AS at) AS one",
+            [NOW],
+        )
+        connection.execute("ANALYZE meta_ads.sync_runs")
+    before = counters(warehouse)
+    assert read_of(warehouse, "sync_runs") >= 3010
+    for _ in range(2):
+        maintain(warehouse, Retention(0, 0, 0, 0), now=NOW)
+        assert counters(warehouse) == before
+        assert read_of(warehouse, "sync_runs") <= 2
+        assert read_of(warehouse, "meta_api_hours") <= 2
+    late = "UPDATE meta_ads.sync_runs SET status = 'fail' WHERE sync_run_id = 'run-0'"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(late)
+    maintain(warehouse, Retention(), now=NOW + timedelta(days=2))
+    after = counters(warehouse)
+    assert after["metaads_sync_runs_total", "fail"] == 1
+    assert sum(after.values()) == sum(before.values())
+
+
+def read_of(warehouse: Warehouse, table: str) -> int:
+    """Rows of the table that a scrape's counters read."""
+
+    def read(node: dict[str, Any]) -> int:
+        rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+        own = rows * node["Actual Loops"] if node.get("Relation Name") == table else 0
+        return int(own) + sum(map(read, node.get("Plans", ())))
+
+    with warehouse.connection() as connection:
+        # So few rows as most tables have here would be read whole, whatever is asked.
+        connection.execute("SET LOCAL enable_seqscan = off")
+        explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {COUNTERS}"
+        row = connection.execute(explain, counted_until(connection)).fetchone()
+    assert row is not None
+    return read(row[0][0]["Plan"])
+
+
+def test_two_who_add_up_at_once_count_nothing_twice(
+    database_url: str, warehouse: Warehouse
+) -> None:
+    fill(database_url)
+    before = counters(warehouse)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: settle(warehouse, NOW), range(8)))
+    assert found == [dict.fromkeys(found[0], NOW - timedelta(days=1))] * 8
     assert counters(warehouse) == before
 
 

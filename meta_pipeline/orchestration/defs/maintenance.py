@@ -29,7 +29,8 @@ _MIB = 1024 * 1024
 @dg.op(
     name=HERE.named("our_logs"),
     config_schema={},
-    description="Remove rows of our logs that are older than the settings say.",
+    description="Add up what the exporter's counters need, then remove rows of our logs that are "
+    "older than the settings say.",
 )
 @asking
 def our_logs(

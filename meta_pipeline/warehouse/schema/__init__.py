@@ -62,7 +62,7 @@ from .operations import (
 from .recommendations import meta_recommendations, opportunity_scores
 from .requests import sync_requests
 from .tenants import invitations, members, tenant_accounts, tenant_roles, tenants
-from .totals import meta_api_hours, meta_api_latency_hours, retired_totals
+from .totals import counted_until, meta_api_hours, meta_api_latency_hours, retired_totals
 from .web import web_events, web_links, web_sign_outs
 from .webhooks import webhook_changes, webhook_deliveries
 
@@ -84,6 +84,7 @@ __all__ = [
     "connection_events",
     "connection_tokens",
     "connections",
+    "counted_until",
     "custom_reports",
     "entity_changes",
     "exchange_rates",

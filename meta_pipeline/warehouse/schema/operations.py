@@ -104,6 +104,7 @@ sync_runs = table(
     ),
     sa.Index(None, "account_id", "started_at"),
     sa.Index(None, "started_at"),
+    sa.Index(None, "finished_at"),
     # A handful among all runs, and looked for at the beginning of each.
     sa.Index("sync_runs_running_idx", "account_id", postgresql_where=sa.text("status = 'running'")),
 )

@@ -58,11 +58,24 @@ meta_api_latency_hours = table(
 
 retired_totals = table(
     "retired_totals",
-    "One row per counter and label: what retention has removed, so that counters never fall",
+    "One row per counter and label: what is added up for good, so that counters never fall",
     text("counter", "Name of the counter", primary_key=True),
     text("label", "Value of its label, or empty", primary_key=True),
-    number("total", "Sum over all removed rows", nullable=False),
+    number(
+        "total", "Sum over all rows that are added up, also those that were removed", nullable=False
+    ),
+)
+
+counted_until = table(
+    "counted_until",
+    "One row per table that counters are sums of: up to when its rows are in retired_totals",
+    text("source", "Name of the table", primary_key=True),
+    moment(
+        "until",
+        "Rows of an earlier moment are added up: by hour, or by finished_at",
+        nullable=False,
+    ),
 )
 
 
-__all__ = ["meta_api_hours", "meta_api_latency_hours", "retired_totals"]
+__all__ = ["counted_until", "meta_api_hours", "meta_api_latency_hours", "retired_totals"]

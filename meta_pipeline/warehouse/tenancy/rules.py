@@ -126,6 +126,7 @@ RULES: Final[Mapping[str, TenancyRule]] = MappingProxyType(
         "meta_callbacks": OPERATOR,
         "meta_api_latency_hours": OPERATOR,
         "retired_totals": OPERATOR,
+        "counted_until": OPERATOR,
         "token_health": OPERATOR,
     }
 )
