@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 
 from meta_pipeline.facts import NotABatch, ingest, read_batch
 from meta_pipeline.facts.batch import MOST_FACTS
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.metrics.answers.sent import _KNOWN, _MISSING
+from meta_pipeline.warehouse import Connection, Warehouse
+from meta_pipeline.warehouse.stores.facts import FactStore
 from meta_pipeline_tests.postgres import TestPostgres
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -84,6 +87,56 @@ def test_of_one_key_in_a_batch_the_latest_observation_wins_and_it_is_told(kept: 
         (3, "superseded"),
     ]
     assert [row[3] for row in rows(kept, "act_b")] == ["3"]
+
+
+@pytest.fixture(scope="module")
+def many(kept: Warehouse) -> Warehouse:
+    """3,000 facts of one metric, and one of another that comes last in every order."""
+    with kept.connection() as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.facts (tenant, provider, account_id, level, entity_id, metric, "
+            "date_start, hour, breakdown, value, observed_at, received_at) "
+            "SELECT 'many', 'shop', 'shop ' || n % 50, 'ad', n::text, "
+            "CASE n WHEN 3000 THEN 'zebras' ELSE 'sales' END, '2026-11-19', -1, '', 1, now(), now()"
+            " FROM generate_series(1, 3000) AS n"
+        )
+    with kept.connection() as connection:
+        connection.execute("ANALYZE meta_ads.facts")
+    return kept
+
+
+def read_by(connection: Connection) -> int:
+    """Facts that were read over this connection lately."""
+    row = connection.execute(
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'facts'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_a_page_reads_no_more_facts_than_it_shows(many: Warehouse) -> None:
+    with many.connection() as connection:
+        store = FactStore(lambda: nullcontext(connection))
+        before = read_by(connection)
+        page = store.some("many", 100)
+        assert read_by(connection) - before == len(page) == 100
+        following = store.some("many", 100, provider="shop", after=page[-1].key)
+        assert read_by(connection) - before <= 200
+    assert [one.key for one in page + following] == sorted(one.key for one in page + following)
+    assert len({one.key for one in page + following}) == 200
+    assert many.facts.some("nobody", 100) == []
+
+
+def test_whether_a_fact_is_sent_is_known_without_reading_all(many: Warehouse) -> None:
+    with many.connection() as connection:
+        before = read_by(connection)
+        asked: dict[str, Any] = {"tenant": "many", "names": ["shop.zebras", "shop.sales"]}
+        assert connection.execute(_MISSING, asked).fetchall() == []
+        asked["names"] = ["shop.sales", "shop.lions", "shop.apes"]
+        assert connection.execute(_MISSING, asked).fetchall() == [("shop.lions",)]
+        known = connection.execute(_KNOWN, asked).fetchall()
+        assert known == [("shop.sales",), ("shop.zebras",)]
+        assert read_by(connection) - before <= 20
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

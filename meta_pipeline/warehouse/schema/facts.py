@@ -30,6 +30,8 @@ facts = table(
     sa.CheckConstraint("level IN ('account','campaign','adset','ad')", name="level"),
     sa.CheckConstraint("hour BETWEEN -1 AND 23", name="hour"),
     sa.Index(None, "account_id", "date_start"),
+    # Whether anybody sent what is asked for, and what else.
+    sa.Index(None, "tenant", "provider", "metric"),
     **HOT_UPDATES,
 )
 

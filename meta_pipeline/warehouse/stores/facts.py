@@ -59,6 +59,7 @@ _COLUMNS: Mapping[str, str] = {
     "observed_at": "timestamptz",
 }
 _KEY = "tenant, provider, account_id, level, entity_id, metric, date_start, hour, breakdown"
+_PLACES = ", ".join(f"%(k{n})s::{kind}" for n, kind in enumerate(list(_COLUMNS.values())[:8]))
 # In the order of the key, so that two who send the same at once do not wait in a circle.
 _WRITE = f"""
     INSERT INTO meta_ads.facts AS known (tenant, {", ".join(_COLUMNS)}, received_at)
@@ -96,6 +97,7 @@ class FactStore(Store):
 
     def some(
         self,
+        tenant: str,
         limit: int,
         *,
         provider: str | None = None,
@@ -104,18 +106,17 @@ class FactStore(Store):
         after: tuple[Any, ...] | None = None,
     ) -> list[FactRow]:
         """Facts in the order of their key, from behind `after`, the key of the last one seen."""
-        key = "provider, account_id, level, entity_id, metric, date_start, hour, breakdown"
-        places = "%(k0)s, %(k1)s, %(k2)s, %(k3)s, %(k4)s, %(k5)s::date, %(k6)s::smallint, %(k7)s"
-        behind = f"AND ({key}) > ({places})" if after else ""
+        asked = {"provider": provider, "account_id": account_id, "metric": metric}
+        wanted = {name: one for name, one in asked.items() if one is not None}
+        # All of the primary key: its index then has a page's rows side by side.
+        conditions = ["tenant = %(tenant)s", *(f"{name} = %({name})s" for name in wanted)]
+        if after is not None:
+            conditions.append(f"({_KEY}) > (%(tenant)s, {_PLACES})")
         values = {f"k{n}": one for n, one in enumerate(after or ())}
         with self._using() as used:
             cursor = used.cursor(row_factory=class_row(FactRow))
             return cursor.execute(
                 f"SELECT {', '.join(_COLUMNS)} FROM meta_ads.facts "
-                "WHERE (%(provider)s::text IS NULL OR provider = %(provider)s) "
-                "AND (%(account)s::text IS NULL OR account_id = %(account)s) "
-                f"AND (%(metric)s::text IS NULL OR metric = %(metric)s) {behind} "
-                f"ORDER BY {key} LIMIT %(limit)s",
-                values
-                | {"provider": provider, "account": account_id, "metric": metric, "limit": limit},
+                f"WHERE {' AND '.join(conditions)} ORDER BY {_KEY} LIMIT %(limit)s",
+                {**values, **wanted, "tenant": tenant, "limit": limit},
             ).fetchall()

@@ -137,7 +137,12 @@ def list_facts(
     if any(_NUL.search(one or "") for one in (provider, account_id, metric)):
         return Page(data=[])
     rows = caller.warehouse.facts.some(
-        limit + 1, provider=provider, account_id=account_id, metric=metric, after=after
+        caller.key.tenant,
+        limit + 1,
+        provider=provider,
+        account_id=account_id,
+        metric=metric,
+        after=after,
     )
     shown = [
         KeptFact(
