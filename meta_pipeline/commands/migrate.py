@@ -1,10 +1,11 @@
 """`meta-pipeline migrate`: both schemas brought to what this version needs, before it starts."""
 
 import os
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -27,7 +28,20 @@ _APPLICATION_NAME = "meta_pipeline migrate"
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('meta_ads:dagster_tables', 0))"
 # Alembic's traceback ends with what is wrong; what stands before it are its frames.
 _TAIL_LINES = 15
+# Whoever read Dagster's tables and went home with the transaction open holds a lock that its
+# migration needs, and behind a migration that waits everybody else does. It is tried again.
+_LOCK_SECONDS = 10.0
+# An index on a long history takes its time.
+_LONGEST_SECONDS = 3_600.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 30.0
+# Of a migration that was ended: Dagster's next one would take such an index for a finished one.
+_HALF_BUILT = """
+    SELECT format('DROP INDEX CONCURRENTLY IF EXISTS %I.%I', nspname, relname)
+    FROM pg_index
+    JOIN pg_class ON pg_class.oid = indexrelid
+    JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = 'dagster' AND NOT indisvalid AND relname !~ '_cc(new|old)[0-9]*$'
+"""
 _HAS_DAGSTER = "SELECT to_regclass('dagster.alembic_version') IS NOT NULL"
 
 Plan = Annotated[bool, typer.Option("--plan", help="Say what would be done, and do nothing.")]
@@ -125,17 +139,44 @@ def _migrate_dagster(settings: Settings, url: str) -> None:
     """Dagster's own migration, alone: two processes that make its tables at once trip over."""
     # A home of its own: Dagster reads its dagster.yaml, which names the storage to migrate.
     with tempfile.TemporaryDirectory() as home:
-        environment = dagster_environment(settings, {**os.environ, "DAGSTER_HOME": home})
+        given = {**os.environ, "DAGSTER_HOME": home}
+        environment = dagster_environment(settings, given, lock_seconds=_LOCK_SECONDS)
         with connect(url, application_name=_APPLICATION_NAME, autocommit=True) as connection:
             connection.execute(_LOCK)
-            done = subprocess.run(
-                [beside_python("dagster"), "instance", "migrate"],
-                env=environment,
-                cwd=home,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-    if done.returncode:
-        tail = without_secrets("\n".join(done.stderr.strip().splitlines()[-_TAIL_LINES:]), url)
+            for (statement,) in connection.execute(_HALF_BUILT).fetchall():
+                connection.execute(statement)
+            command = [beside_python("dagster"), "instance", "migrate"]
+            code, said = ended(command, environment, home)
+    if code:
+        tail = without_secrets("\n".join(said.strip().splitlines()[-_TAIL_LINES:]), url)
         raise DagsterNotMigrated(f"dagster instance migrate failed: {tail}")
+
+
+def ended(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: str,
+    seconds: float = _LONGEST_SECONDS,
+) -> tuple[int, str]:
+    """The exit code of a command and what it said to stderr; DagsterNotMigrated when it took
+    longer. Whatever ends the wait ends the command, with the processes it started.
+    """
+    with subprocess.Popen(
+        command,
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    ) as child:
+        try:
+            _, said = child.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise DagsterNotMigrated(
+                f"dagster instance migrate was ended after {seconds:.0f} s."
+            ) from None
+        finally:
+            if child.returncode is None:
+                os.killpg(child.pid, signal.SIGKILL)
+    return child.returncode, said

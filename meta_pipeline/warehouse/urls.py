@@ -51,16 +51,18 @@ def normalized(url: str) -> str:
     return _written("postgresql", options_of(url))
 
 
-def dagster_url(url: str) -> str:
+def dagster_url(url: str, *, lock_seconds: float = 0) -> str:
     """The URL for Dagster's storage: psycopg2's spelling, tables in schema `dagster`.
 
     dagster-postgres brings psycopg2 only, while SQLAlchemy 2.1 reads `postgresql://` as psycopg 3;
     and Dagster's own `alembic_version` must not meet another's in the search path. Its connections
-    are named `dagster` in pg_stat_activity. Made of such a URL it is the same again.
+    are named `dagster` in pg_stat_activity. Made of such a URL it is the same again. With
+    `lock_seconds` a statement that waits longer for another session's lock fails.
     """
     options = dict(options_of(url))
     given = options.get("options", "").split()
-    ours = [f"-c{name}={value}" for name, value in _DAGSTER_SETTINGS.items()]
+    settings = _DAGSTER_SETTINGS | {"lock_timeout": f"{lock_seconds * 1000:.0f}"}
+    ours = [f"-c{name}={value}" for name, value in settings.items()]
     options["options"] = " ".join([*(one for one in given if one not in ours), *ours])
     # Not left to PGCLIENTENCODING, which psycopg2 obeys: Dagster keeps text of all languages.
     options["client_encoding"] = "UTF8"

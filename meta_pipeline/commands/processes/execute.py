@@ -75,14 +75,16 @@ def execute(command: Command) -> None:
 
 
 def dagster_environment(
-    settings: Settings, given: Mapping[str, str] | None = None
+    settings: Settings, given: Mapping[str, str] | None = None, *, lock_seconds: float = 0
 ) -> dict[str, str]:
     """The environment for Dagster's own commands; a SettingsError says what is missing.
+
+    `lock_seconds` is how long their statements wait for another session's lock; 0: for ever.
 
     Secrets are in files, `<NAME>_FILE`: whoever may launch a run may name any variable.
     """
     given = dict(os.environ if given is None else given)
-    url = dagster_url(settings.require_dagster_database_url())
+    url = dagster_url(settings.require_dagster_database_url(), lock_seconds=lock_seconds)
     home = _home(given.get("DAGSTER_HOME"))
     environment = {
         "PYTHONUNBUFFERED": "1",

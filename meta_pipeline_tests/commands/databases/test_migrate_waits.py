@@ -1,0 +1,55 @@
+"""`meta-pipeline migrate` waits for nobody's open transaction, and for its child not for ever."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from meta_pipeline.commands import migrate
+from meta_pipeline.commands.migrate import DagsterNotMigrated, ended
+from meta_pipeline_tests.commands.databases.database_shell import Shell, shell, sim
+from meta_pipeline_tests.orchestration.instances import dagster_template
+from meta_pipeline_tests.postgres import TestPostgres
+
+__all__ = ["dagster_template", "shell", "sim"]
+
+# As an older Dagster left it: the next migration alters the table of runs.
+_OLDER = (
+    "ALTER TABLE dagster.runs DROP COLUMN backfill_id",
+    "UPDATE dagster.alembic_version SET version_num = '284a732df317'",
+)
+_MIGRATED = """
+    SELECT count(*) FROM information_schema.columns
+    WHERE table_schema = 'dagster' AND table_name = 'runs' AND column_name = 'backfill_id'
+"""
+
+
+def test_a_session_that_read_dagsters_runs_and_sleeps_is_not_waited_for(
+    shell: Shell, postgres: TestPostgres, dagster_template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "_LOCK_SECONDS", 0.2)
+    with postgres.fresh_database(dagster_template) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in _OLDER:
+                connection.execute(statement)
+        with psycopg.connect(url) as idle:
+            idle.execute("SELECT count(*) FROM dagster.runs")
+            assert "lock timeout" in shell.refused(url, "migrate")
+        done = shell.run(url, "migrate")
+        assert done.exit_code == 0, done.output
+        with psycopg.connect(url) as connection:
+            assert connection.execute(_MIGRATED).fetchone() == (1,)
+
+
+def test_a_child_that_does_not_end_is_ended_with_what_it_started(tmp_path: Path) -> None:
+    code = """if True:
+        import subprocess, sys
+        subprocess.run([sys.executable, "-c", "import time; time.sleep(600)"])
+    """
+    with pytest.raises(DagsterNotMigrated, match="was ended after"):
+        # Its own child has the pipe as well: reading that to its end waits for both.
+        ended([sys.executable, "-c", code], {}, str(tmp_path), seconds=0.5)
+    assert ended([sys.executable, "-c", "raise SystemExit('no')"], {}, str(tmp_path)) == (1, "no\n")
