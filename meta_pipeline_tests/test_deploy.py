@@ -23,7 +23,12 @@ from dagster._core.instance.config import dagster_instance_config_schema
 from dagster._core.launcher import RunLauncher
 
 from meta_pipeline.cli import app
-from meta_pipeline.commands.processes.execute import FROM_FILES, WEBSERVER, guarded
+from meta_pipeline.commands.processes.execute import (
+    CODE_SERVER_MAY_TAKE,
+    FROM_FILES,
+    WEBSERVER,
+    guarded,
+)
 from meta_pipeline.commands.reference import EXAMPLES, with_deployment_settings
 from meta_pipeline.orchestration.celery_launcher import WatchedCeleryRunLauncher
 from meta_pipeline.orchestration.run_queue import GuardedRunQueue
@@ -91,6 +96,7 @@ CHART: dict[str, Any] = {
     },
     "dagsterDaemon": {
         "enabled": ...,
+        "env": ...,
         "image": {"repository": ..., "tag": ..., "pullPolicy": ...},
         "runCoordinator": {
             "enabled": ...,
@@ -604,6 +610,16 @@ def test_the_instance_on_celery_is_one_dagster_takes(
         assert isinstance(launcher, WatchedCeleryRunLauncher)
         assert launcher.celery.conf.task_acks_late is True
         assert launcher.celery.conf.broker_transport_options["visibility_timeout"] == 10800
+        # A broker or a backend that accepts and never answers is an error after a while.
+        with launcher.celery.connection_for_write() as broker:
+            channel = broker.transport.Channel
+            assert set(channel.from_transport_options) >= set(broker.transport_options)
+            assert 0 < broker.transport_options["socket_timeout"] < 60
+            assert 0 < broker.transport_options["socket_connect_timeout"] < 60
+            assert broker.transport_options["socket_keepalive"] is True
+        backend = launcher.celery.backend.connparams
+        assert 0 < backend["socket_timeout"] < 60
+        assert 0 < backend["socket_connect_timeout"] < 60
         assert instance.run_monitoring_max_resume_run_attempts == 0
         assert isinstance(instance.run_coordinator, GuardedRunQueue)
         queue = instance.get_concurrency_config().run_queue_config
@@ -666,6 +682,11 @@ def test_the_charts_instance_is_ours() -> None:
         "defaultLimit": ours["pools"]["default_limit"],
         "granularity": ours["pools"]["granularity"],
     }
+    job = values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]["jobSpecConfig"]
+    # Also of a run that was started from an asset's page, without a tag that says how long.
+    assert job["activeDeadlineSeconds"] == OURS["run_monitoring"]["max_runtime_seconds"]
+    (patience,) = values["dagsterDaemon"]["env"]
+    assert CODE_SERVER_MAY_TAKE[patience["name"]] == patience["value"]
     more = values["additionalInstanceConfig"]
     assert {key: OURS[key] for key in more} == more
     queue = values["dagsterDaemon"]["runCoordinator"]["config"]["customRunCoordinator"]
