@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from subprocess import DEVNULL, PIPE
 from typing import Annotated
 
 import typer
@@ -165,8 +166,8 @@ def ended(
         command,
         env=environment,
         cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stdout=DEVNULL,
+        stderr=PIPE,
         text=True,
         process_group=0,
     ) as child:

@@ -79,8 +79,7 @@ def dagster_environment(
 ) -> dict[str, str]:
     """The environment for Dagster's own commands; a SettingsError says what is missing.
 
-    `lock_seconds` is how long their statements wait for another session's lock; 0: for ever.
-
+    Their statements wait `lock_seconds` for another session's lock; 0: for ever.
     Secrets are in files, `<NAME>_FILE`: whoever may launch a run may name any variable.
     """
     given = dict(os.environ if given is None else given)

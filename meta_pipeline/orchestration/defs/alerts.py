@@ -75,10 +75,7 @@ def failed_runs(
         newest = newest_event(context.instance)
         return dg.SensorResult(skip_reason="Failures count from now on.", cursor=str(newest))
     try:
-        with (
-            warehouse.migrated("alerts", patience=of_a_tick()) as opened,
-            opened.connection() as connection,
-        ):
+        with warehouse.migrated("alerts", 1, of_a_tick()) as db, db.connection() as connection:
             failures = failures_since(context.instance, connection, begin, clock())
             note(connection, failures, clock())
     except CannotTell as error:
@@ -105,10 +102,7 @@ def alerts(
     if not channels:
         return dg.SkipReason(OFF)
     try:
-        with (
-            warehouse.migrated("alerts", patience=of_a_tick()) as opened,
-            opened.connection() as connection,
-        ):
+        with warehouse.migrated("alerts", 1, of_a_tick()) as db, db.connection() as connection:
             _look(context.instance, connection, limits_of(settings), clock())
         # No end for all of it here: what was told must be noted, or it is told again.
         with warehouse.read("alerts", TICK) as opened:
