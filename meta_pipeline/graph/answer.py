@@ -135,6 +135,13 @@ def expect_object(body: Any) -> int | Malformed | None:
     return None if isinstance(body, dict) else _not_an_object(body)
 
 
+def expect_success(body: Any) -> int | Malformed | None:
+    """`{"success": true}`, as what changes something answers (FACTS section 0)."""
+    if not isinstance(body, dict):
+        return _not_an_object(body)
+    return None if body.get("success") is True else Malformed("HTTP 200 without `success`: true")
+
+
 def expect_page(body: Any) -> int | Malformed | None:
     """`{"data": [objects], "paging": {...}?}`: one page of an edge; returns its rows."""
     if not isinstance(body, dict):

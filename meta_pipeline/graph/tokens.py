@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from meta_pipeline.credentials import cleaned_token
-from meta_pipeline.graph.answer import Malformed
+from meta_pipeline.graph.answer import Malformed, expect_success
 from meta_pipeline.graph.caller import Caller, Request
 from meta_pipeline.graph.error_answer import Refusal, error_of
 from meta_pipeline.graph.errors import GraphError, Reauthorize
@@ -174,9 +174,8 @@ def revoke_token(caller: Caller, *, app_id: str, token: str) -> None:
     """
     caller = caller.hiding(token)
     app = _app_of(caller, app_id, "revoking a token")
-    caller.send(
-        Request("GET", "oauth/revoke", {**app, "revoke_token": token}, None, "token_revoke")
-    )
+    params = {**app, "revoke_token": token}
+    caller.send(Request("GET", "oauth/revoke", params, None, "token_revoke", expect=expect_success))
 
 
 def _app_of(caller: Caller, app_id: str, doing: str) -> dict[str, str]:

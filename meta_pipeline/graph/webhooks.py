@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from meta_pipeline.graph.answer import Expectation, expect_object, expect_page
+from meta_pipeline.graph.answer import Expectation, expect_page, expect_success
 from meta_pipeline.graph.caller import Caller, Request
 
 OBJECT = "ad_account"
@@ -51,7 +51,8 @@ def app_subscription(caller: Caller, app_id: str) -> AppSubscription | None:
 
 def connect_account(caller: Caller, account_id: str) -> None:
     """Let Meta tell the token's app of this account; takes ads_management and an admin's token."""
-    caller.send(Request("POST", f"{account_id}/subscribed_apps", {}, account_id, "subscribed_apps"))
+    path = f"{account_id}/subscribed_apps"
+    caller.send(Request("POST", path, {}, account_id, "subscribed_apps", expect=expect_success))
 
 
 def connected_apps(caller: Caller, account_id: str) -> list[str]:
@@ -66,7 +67,7 @@ def _of_app(
     method: str,
     app_id: str,
     params: dict[str, Any],
-    expect: Expectation = expect_object,
+    expect: Expectation = expect_success,
 ) -> Request:
     secret = caller.transport.app_secret
     if secret is None:

@@ -185,3 +185,18 @@ def _paths(value: Any) -> Iterator[tuple[Any, ...]]:
     for key, inner in pairs:
         yield (key,)
         yield from ((key, *path) for path in _paths(inner))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, one in QUESTIONS.items() if one.good == {"success": True}]
+)
+def test_a_change_is_made_only_where_the_answer_says_so(
+    name: str, make_client: MakeClient, server: ScriptedServer
+) -> None:
+    client = make_client(app_secret=APP_SECRET, retry=RetryPolicy(retries=0))
+    for body in (*_spoiled({"success": True}), {"success": False}, {"data": None}):
+        if body == {"success": True} and body["success"] is True:
+            continue
+        server.answer(Reply(body))
+        with pytest.raises(GraphError):
+            QUESTIONS[name].ask(client)

@@ -54,6 +54,7 @@ _LISTED = frozenset({Part.CREATIVES, Part.CUSTOM_CONVERSIONS, Part.CUSTOM_AUDIEN
 _ANSWERS_OF_OTHERS = frozenset(
     {"report status", "report rows", "one by id", "business"}
     | {"empty report", "who delivered", "ads of an ad set"}
+    | {"levels"}  # an ad set's days come by report, campaign by campaign
 )
 """Where only this report, question or business is broken: another is asked, or the id is gone."""
 
