@@ -379,6 +379,6 @@ class Blocked(Stop):
 
 
 class PagingLoop(Stop):
-    """The pages go in a circle: a cursor came twice, or nothing but empty pages."""
+    """The pages go in a circle: a cursor came twice, nothing but empty pages, or the same rows."""
 
     default_next_step = "Run the sync again; if it repeats, report it to Meta with fbtrace_id."

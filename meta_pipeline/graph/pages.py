@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +17,9 @@ from meta_pipeline.graph.query_shape import Params
 MOST_EMPTY_PAGES = 100
 # An empty page may also point at itself for a moment: nothing came, so asking again loses nothing.
 MOST_STANDSTILLS = 3
+# The same rows under ever new cursors are a circle as well. Not at once: what is told without ids,
+# such as what somebody did twice within a second, may be alike on small pages.
+MOST_ALIKE_PAGES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ class PageWalk:
     after: str | None = None
     _seen: set[str] = field(default_factory=set, init=False)
     _empty: int = field(default=0, init=False)
+    _alike: Counter[int] = field(default_factory=Counter, init=False)
 
     def __post_init__(self) -> None:
         self._seen.update({self.after} if self.after else ())
@@ -114,10 +119,19 @@ class PageWalk:
                 raise self._loop(page, "the same cursor came twice")
             if self._empty >= MOST_EMPTY_PAGES:
                 raise self._loop(page, f"{self._empty} empty pages in a row")
+            if page.rows and self._came(page.rows) > MOST_ALIKE_PAGES:
+                raise self._loop(page, "the same rows came again and again")
             self._seen.add(str(page.after))
             self.after = page.after
             del page
             self.size.good_page()
+
+    def _came(self, rows: list[dict[str, Any]]) -> int:
+        """How often a page with as many rows between the same two has come, this one included."""
+        # Its ends tell a page, and a number is all that is kept of it: a walk may be of a million.
+        ends = hash(repr((len(rows), rows[0], rows[-1])))
+        self._alike[ends] += 1
+        return self._alike[ends]
 
     def _fetch(self) -> GraphResponse:
         """The page at the cursor, asked smaller and smaller until Meta gives it."""

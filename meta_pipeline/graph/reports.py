@@ -76,16 +76,23 @@ class ReportStatus:
 
 @dataclass(slots=True)
 class ReportWatch:
-    """Tells a report that stands still from one that is only slow: by progress, not by age."""
+    """Tells a report that stands still from one that is only slow: by progress, not by age.
 
-    _last: tuple[str, int] | None = None
+    Progress is a percentage higher than all before, or a word of Meta's that was not there before:
+    of what goes up and down there is no end.
+    """
+
+    _furthest: int = -1
+    _words: set[str] = field(default_factory=set)
     _since: datetime | None = field(default=None)
 
     def saw(self, status: ReportStatus) -> timedelta:
         """Take note of `status`; how long the report has now stood still."""
-        now = (status.async_status, status.percent)
-        if now != self._last or self._since is None:
-            self._last, self._since = now, status.checked_at
+        is_new = status.async_status in _STATES and status.async_status not in self._words
+        if is_new or status.percent > self._furthest or self._since is None:
+            self._since = status.checked_at
+        self._words.add(status.async_status)
+        self._furthest = max(self._furthest, status.percent)
         return status.checked_at - self._since
 
 

@@ -24,7 +24,7 @@ from meta_pipeline.graph import (
     Throttled,
     TooMuchData,
 )
-from meta_pipeline.graph.pages import MOST_EMPTY_PAGES, PageSize
+from meta_pipeline.graph.pages import MOST_ALIKE_PAGES, MOST_EMPTY_PAGES, PageSize
 from meta_pipeline_tests.graph.conftest import MakeClient, Time
 from meta_pipeline_tests.graph.scripted import Asked, Reply, ScriptedServer, error, page
 
@@ -172,6 +172,36 @@ def test_empty_pages_without_end_are_an_error(client: GraphClient, server: Scrip
     with pytest.raises(PagingLoop, match="empty pages"):
         ids(walk(client))
     assert len(server.asked) == MOST_EMPTY_PAGES
+
+
+@given(circle=st.lists(st.integers(1, 5), min_size=1, max_size=4), start=st.integers(0, 6))
+def test_the_same_rows_under_ever_new_cursors_are_an_error(
+    make_client: MakeClient, server: ScriptedServer, circle: list[int], start: int
+) -> None:
+    """`circle` has the number of rows of each page that comes round, after `start` others."""
+    named = [rows(*(f"{n}.{row}" for row in range(size))) for n, size in enumerate(circle)]
+
+    def answer(asked: Asked) -> Reply:
+        at = int(asked.query.get("after", 0))
+        here = rows(f"first{at}") if at < start else named[(at - start) % len(named)]
+        return page(here, str(at + 1), more=True)
+
+    server.answer_with(answer)
+    before = len(server.asked)
+    with pytest.raises(PagingLoop, match="same rows"):
+        ids(walk(make_client()))
+    assert len(server.asked) - before == start + MOST_ALIKE_PAGES * len(circle) + 1
+
+
+def test_rows_that_are_alike_on_a_few_pages_are_all_read(
+    client: GraphClient, server: ScriptedServer
+) -> None:
+    server.answer_with(
+        lambda asked: page(
+            rows("1"), str(at := int(asked.query.get("after", 0)) + 1), more=at < MOST_ALIKE_PAGES
+        )
+    )
+    assert ids(walk(client)) == ["1"] * MOST_ALIKE_PAGES
 
 
 BAD_PAGES = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from meta_pipeline.graph import (
     Attempt,
@@ -14,6 +16,7 @@ from meta_pipeline.graph import (
     NewReportNeeded,
     ReportRun,
     ReportState,
+    ReportStatus,
     ReportWatch,
     Throttled,
 )
@@ -241,3 +244,26 @@ def test_a_watch_counts_standing_still_not_age(
         still.append(watch.saw(client.report_status(REPORT)).total_seconds())
         time.sleep(100)
     assert still == [0, 0, 100, 200, 0]
+
+
+@given(
+    percents=st.lists(st.integers(0, 60), min_size=1, max_size=5),
+    words=st.lists(
+        st.sampled_from(["Job Not Started", "Job Started", "Job Running", "Odd", "Odder"]),
+        min_size=1,
+        max_size=4,
+    ),
+    invented=st.booleans(),
+)
+@example(percents=[10, 11], words=["Job Running"], invented=False)
+@example(percents=[10], words=["Job Started", "Job Running"], invented=False)
+def test_a_report_that_moves_back_and_forth_stands_still(
+    percents: list[int], words: list[str], invented: bool
+) -> None:
+    watch, at, stood = ReportWatch(), REPORT.created_at, timedelta()
+    for look in range(40):
+        word = f"{words[look % len(words)]} {look}" if invented else words[look % len(words)]
+        percent = percents[look % len(percents)]
+        at += timedelta(seconds=30)
+        stood = watch.saw(ReportStatus(REPORT, ReportState.RUNNING, word, percent, at))
+    assert stood >= timedelta(seconds=30 * (40 - len(percents) - len(words)))

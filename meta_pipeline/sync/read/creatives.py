@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from meta_pipeline.graph import CreativeUnreadable, Page
+from meta_pipeline.graph import CreativeUnreadable, Page, PagingLoop
 from meta_pipeline.sync.rows.unrecognized import Reason
 
 from .entities import EdgeReader
@@ -22,10 +22,13 @@ class CreativeReader(EdgeReader):
     """
 
     def _pages(self, params: dict[str, Any], after: str | None = None) -> Iterator[Page]:
+        # Each walk knows its own cursors only: a circle with a bad creative in it would begin anew.
+        seen: set[str | None] = set()
         while True:
             try:
                 for page in super()._pages(params, after):
                     after = page.after
+                    seen.add(after)
                     yield page
             except CreativeUnreadable as error:
                 # From the last cursor on: the pages that came through are not read again.
@@ -33,9 +36,19 @@ class CreativeReader(EdgeReader):
                 yield page
                 if page.after is None:
                     return
+                if page.after in seen:
+                    raise self._circle() from None
                 after = page.after
+                seen.add(after)
             else:
                 return
+
+    def _circle(self) -> PagingLoop:
+        return PagingLoop(
+            "the same cursor came twice, on a page with a creative that cannot be read",
+            account_id=self._source.account_id,
+            endpoint_key=self._spec.endpoint_key,
+        )
 
     def _by_ids(self, params: dict[str, Any], after: str | None, bad_field: str) -> Page:
         """The page at the cursor: its ids alone, then every creative by its id."""

@@ -33,7 +33,8 @@ _LONGEST_POLL_SECONDS = 30.0
 _LONG_WAIT_SECONDS = 5.0
 """A wait that is longer is told: why, and when it is over."""
 _LONGEST_RUN = timedelta(hours=1)
-"""What a report may take; one that has not moved for longer is created again."""
+"""What a report may take: one that moves is waited for no longer, and one that has not moved since
+it was left is created again."""
 # A worker that waits longer for one account could have read several others.
 DEFAULT_PATIENCE = timedelta(minutes=3)
 
@@ -42,8 +43,9 @@ DEFAULT_PATIENCE = timedelta(minutes=3)
 class ReportReader:
     """Reads queries as async reports; polls more and more rarely through the given `sleep`.
 
-    A report that has not moved for `patience` is left, so that the worker is free: its id is kept
-    in `store`, and the next sync that asks the same takes it (`pending`) instead of a new one.
+    A report that has not moved for `patience`, or is not done after an hour of waiting, is left, so
+    that the worker is free: its id is kept in `store`, and the next sync that asks the same takes
+    it (`pending`) instead of a new one.
     """
 
     client: GraphClient
@@ -92,12 +94,14 @@ class ReportReader:
         self, report: ReportRun, kept: PendingReport, window: Window, *, may_stall: bool
     ) -> None:
         watch, pause, waited = ReportWatch(), _FIRST_POLL_SECONDS, 0.0
+        since, longest = self.clock(), max(_LONGEST_RUN, self.patience)
         while True:
             status = self.client.report_status(report)
             if status.done or status.error is not None:
                 break
-            if watch.saw(status) >= self.patience:
-                self._leave(report, kept, status, window, may_stall=may_stall)
+            stood = watch.saw(status)
+            if stood >= self.patience or status.checked_at - since >= longest:
+                self._leave(report, kept, status, window, stood=stood, may_stall=may_stall)
             if waited < _LONG_WAIT_SECONDS <= waited + pause:
                 logger.info(
                     "%s: waiting for report %s of %s, which is at %d %%",
@@ -122,10 +126,11 @@ class ReportReader:
         status: ReportStatus,
         window: Window,
         *,
+        stood: timedelta,
         may_stall: bool,
     ) -> None:
-        minutes = self.patience.total_seconds() / 60
-        text = f"report {report.id} has stood at {status.percent} % for {minutes:.0f} minutes"
+        minutes = stood.total_seconds() / 60
+        text = f"report {report.id} is at {status.percent} %, no further than {minutes:.0f} min ago"
         key = window.dataset.endpoint_key
         facts: dict[str, Any] = {"account_id": self.account_id, "endpoint_key": key}
         logger.info("%s: %s: left", self.account_id, text)
@@ -134,7 +139,8 @@ class ReportReader:
         if is_dead or not may_stall:
             self._forget(report)
             raise NewReportNeeded(text, **facts)
-        self.store.keep(replace(kept, progress_pct=status.percent))
+        furthest = max(kept.progress_pct, status.percent)
+        self.store.keep(replace(kept, progress_pct=furthest))
         raise ReportStalled(f"{text}; its id is kept for the next sync", **facts)
 
     def _forget(self, report: ReportRun) -> None:

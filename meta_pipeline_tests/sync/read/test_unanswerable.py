@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date, timedelta
+from itertools import cycle
 
 import pytest
 
@@ -289,6 +291,30 @@ def test_a_report_is_judged_by_progress_not_by_age(four: Lab) -> None:
     four.sim.reports.plan_next(Plan.after(1_200))
     record = four.sync(parts=NUMBERS, since=four.today() - timedelta(days=2))
     assert record.status is Status.SUCCESS, record.error_summary
+    assert four.sim.journal.count(method="POST") == 1
+
+
+@pytest.mark.parametrize("moves", ["back and forth", "slowly"])
+def test_a_report_that_moves_and_is_not_done_frees_its_worker(four: Lab, moves: str) -> None:
+    _slow_pages(four)
+    four.sim.reports.plan_next(Plan.after(10_000))
+    if moves == "back and forth":
+        turns = cycle([False, True])
+        for percent in (10, 11):
+            body = json.dumps({"async_status": "Job Running", "async_percent_completion": percent})
+            four.sim.fail(
+                "GET",
+                "/1490000000000001",
+                with_=Fault.wrong_shape(body),
+                times=None,
+                until=(lambda _: next(turns)) if percent == 10 else None,
+            )
+    started = four.clock.now()
+    record = four.sync(parts=NUMBERS, since=four.today() - timedelta(days=2))
+    assert record.status is Status.PARTIAL
+    assert "its id is kept for the next sync" in (record.error_summary or "")
+    longest = timedelta(minutes=6 if moves == "back and forth" else 65)
+    assert four.clock.now() - started < longest
     assert four.sim.journal.count(method="POST") == 1
 
 
