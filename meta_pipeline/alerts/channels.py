@@ -17,6 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from meta_pipeline.credentials import is_loopback
 from meta_pipeline.printable import link, markdown, one_line, slack
 from meta_pipeline.redaction import guard_http_logging
 from meta_pipeline.settings import Settings, SettingsError
@@ -225,6 +226,12 @@ def _webhook(settings: Settings) -> Webhook:
     if not _host(url) or not url.lower().startswith(("http://", "https://")):
         raise SettingsError(
             "META_ALERT_WEBHOOK_URL is not a URL such as https://hooks.slack.com/services/..."
+        )
+    if not url.lower().startswith("https://") and not is_loopback(_host(url)):
+        # The address is the secret, and every router on the way would read it and what is told.
+        raise SettingsError(
+            "META_ALERT_WEBHOOK_URL begins with http://, which is taken for this machine only: "
+            "write https://."
         )
     return Webhook(url)
 

@@ -33,6 +33,8 @@ _LARGEST_CODE = 2**31 - 1
 # kept with the sync that it ended.
 _LONGEST_TEXT = 5_000
 _MOST_BLAMED = 100
+_LONGEST_TRACE = 100
+"""Of an id that has some twenty characters, and stands in each sentence about its error."""
 
 _FIELD_NAMES = (
     re.compile(r"nonexisting field \(([\w.]+)\)"),
@@ -97,6 +99,7 @@ class Refusal:
         return replace(
             self,
             message=clean(self.message),
+            fbtrace_id=clean(self.fbtrace_id)[:_LONGEST_TRACE] if self.fbtrace_id else None,
             user_title=clean(self.user_title) if self.user_title else None,
             user_message=clean(self.user_message) if self.user_message else None,
             blamed=tuple(clean(name) for name in self.blamed),

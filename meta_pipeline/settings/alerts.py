@@ -14,7 +14,7 @@ class AlertSettings(BaseSettings, defer_build=True):
     alert_webhook_url: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("META_ALERT_WEBHOOK_URL"),
-        description="Incoming webhook of Slack or Teams that alerts are posted to",
+        description="Incoming webhook of Slack or Teams that alerts go to, by https",
     )
     alert_email_to: str = Field(
         "",

@@ -137,6 +137,26 @@ def test_a_setting_that_is_no_address_is_named(url: str) -> None:
     assert SECRET not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("host", "is_taken"),
+    [("127.0.0.1", True), ("localhost", True), ("[::1]", True), ("127.8.8.8:81", True),
+     ("hooks.slack.com", False), ("10.0.0.5", False), ("127.0.0.1.evil.example", False),
+     ("localhost@evil.example", False), ("[fe80::1]", False)],
+)  # fmt: skip
+@pytest.mark.parametrize("scheme", ["http", "HTTP", "https"])
+def test_a_webhook_in_the_clear_is_taken_for_this_machine_only(
+    scheme: str, host: str, is_taken: bool
+) -> None:
+    settings = Settings.load(env_file=None, alert_webhook_url=f"{scheme}://{host}/{SECRET}")
+    if is_taken or scheme == "https":
+        (channel,) = channels_of(settings)
+        assert isinstance(channel, Webhook)
+        return
+    with pytest.raises(SettingsError, match="META_ALERT_WEBHOOK_URL begins with http") as raised:
+        channels_of(settings)
+    assert SECRET not in str(raised.value)
+
+
 # A mail server speaks first.
 GREETINGS: dict[str, Callable[[socket.socket], None]] = {
     "closes at once": lambda connection: None,

@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meta_pipeline.graph import Attempt, BatchOperation, Call, GraphError, RetryPolicy, redact
 from meta_pipeline_tests.graph.conftest import APP_SECRET, TOKEN, MakeClient
@@ -133,6 +135,25 @@ def test_no_text_of_a_failure_holds_a_secret(
     for text in texts:
         for secret in SECRETS:
             assert secret not in text
+
+
+@given(st.text(max_size=300), st.sampled_from(["", "\n", "\x1b[2J", TOKEN, "x" * 6_000]))
+def test_a_trace_id_is_one_short_line_without_a_secret(
+    make_client: MakeClient, server: ScriptedServer, text: str, odd: str
+) -> None:
+    attempts: list[Attempt] = []
+    client = make_client(on_attempt=attempts.append)
+    said = {"message": "no", "code": 190, "fbtrace_id": f"A{odd}{text}{odd}"}
+    server.answer(Reply({"error": said}, status=400))
+    with pytest.raises(GraphError) as raised:
+        client.me()
+    for told in (raised.value.fbtrace_id, attempts[-1].fbtrace_id):
+        assert told is not None
+        assert len(told) <= 100
+        assert told.splitlines() == [told]
+        assert "\x1b" not in told
+        assert TOKEN not in told
+    assert len(str(raised.value)) < 1_000
 
 
 def repeating(asked: Asked) -> Reply:

@@ -25,6 +25,7 @@ from meta_pipeline.commands.terminal.options import Accounts, AsJson, Limit, len
 from meta_pipeline.printable import one_line
 from meta_pipeline.settings import Settings
 
+from .channels import channel_findings
 from .connections import connection_findings
 from .database import database_findings
 from .finding import CheckFinding
@@ -91,6 +92,7 @@ def _needs(accounts: Sequence[str], calls: int, within: timedelta) -> Iterator[C
         stored = [*connection_findings(its_url(), settings)]
         yield from meta_findings(settings, its_url(), asked, stored)
         yield from database_findings(its_url(), settings)
+        yield from channel_findings(settings)
 
 
 def _print(findings: list[CheckFinding], limit: int, problems: int, unknown: int) -> None:
