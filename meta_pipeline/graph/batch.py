@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from meta_pipeline.chunks import chunks
 from meta_pipeline.graph.answer import Malformed, expect_object, read_answer
 from meta_pipeline.graph.call import Attempt
-from meta_pipeline.graph.caller import BatchOutcome, Caller, Inside, Request
+from meta_pipeline.graph.caller import BatchOutcome, Caller, GraphResponse, Inside, Request
 from meta_pipeline.graph.error_answer import Refusal, error_of, is_limit
 from meta_pipeline.graph.errors import (
     GraphError,
@@ -18,6 +18,7 @@ from meta_pipeline.graph.errors import (
     MustSplit,
     ServerTrouble,
 )
+from meta_pipeline.graph.failover import is_of_token
 from meta_pipeline.graph.query_shape import Params, encode_params
 from meta_pipeline.graph.transport import HttpAnswer
 from meta_pipeline.graph.usage import usage_headers_of
@@ -105,9 +106,14 @@ def _send_splitting(
     is_half: bool = False,
 ) -> list[BatchAnswer]:
     """One HTTP call; a batch that times out as a whole (960) or is too large is halved."""
-    request = replace(_request(asked, caller, account_id, endpoint_key), has_shrunk=is_half)
+
+    def send(used: Caller) -> GraphResponse:
+        # Its form has the token of who sends it, and none of who was refused before.
+        request = _request(asked, used, account_id, endpoint_key)
+        return used.send_itself(replace(request, has_shrunk=is_half))
+
     try:
-        response = caller.send(request)
+        response = caller.with_failover(send, lambda error: is_of_token(error, "", account_id))
     except GraphError as error:
         if len(asked) == 1 or not (error.shrinks or isinstance(error, MustSplit)):
             raise

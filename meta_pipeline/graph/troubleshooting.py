@@ -69,8 +69,8 @@ a text instead of an object, a page without `data`. Meta is known to send these 
 - **You** do nothing, unless it lasts: then look whether a proxy answers in Meta's place.
 
 ### Paging loop
-`PagingLoop`: the same cursor came twice, {most_empty} empty pages in a row, or the same rows again
-and again under new cursors.
+`PagingLoop`: the same cursor came twice, the same rows under new cursors again and again,
+or {most_empty} empty pages in a row.
 
 - **The pipeline** stops this edge rather than read for ever; what came before is kept.
 - **You** run the sync again; report it if it repeats.

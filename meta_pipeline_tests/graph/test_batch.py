@@ -23,7 +23,7 @@ from meta_pipeline.graph import (
     ServerTrouble,
     Throttled,
 )
-from meta_pipeline_tests.graph.conftest import TOKEN, Time
+from meta_pipeline_tests.graph.conftest import TOKEN, MakeClient, Time
 from meta_pipeline_tests.graph.scripted import Asked, Reply, ScriptedServer, batch_reply, error
 
 GONE = {"error": {"message": "Unsupported get request.", "code": 100, "error_subcode": 33}}
@@ -361,3 +361,21 @@ def test_a_field_that_one_object_has_not_costs_that_one(
     field = {"error": {"code": 100, "message": "(#100) Tried accessing nonexisting field (x) on"}}
     server.answer_with(by_ids(lambda id_: (400, field) if id_ == "2" else (200, {"id": id_})))
     assert read(client, ["1", "2", "3"]) == ({"1", "3"}, {"2": FieldRejected})
+
+
+def test_each_batch_has_the_token_of_who_sends_it(
+    make_client: MakeClient, server: ScriptedServer
+) -> None:
+    def answer(asked: Asked) -> Reply:
+        if "first-token" in asked.headers["authorization"]:
+            return error(190, 463, status=400)
+        return batch_reply(asked, lambda url: (200, {"id": url}))
+
+    server.answer_with(answer)
+    with make_client(access_token="first-token") as first:
+        second = first.with_token("second-token")
+        client = first.for_sync(successor=lambda _: second)
+        assert [one.status for one in client.batch(operations("1", "2"))] == [200, 200]
+    for asked in server.asked:
+        assert asked.form["access_token"] == asked.headers["authorization"].split()[-1]
+    assert len(server.asked) == 2
