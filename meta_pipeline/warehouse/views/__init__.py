@@ -35,6 +35,14 @@ _KNOWN = f"""
     JOIN pg_class ON relnamespace = to_regnamespace(%s) AND relname = view_name
     WHERE NOT %s OR 'security_invoker=true' = ANY (reloptions)
 """
+# Those of custom reports are made with their tables, and again only when a report changes.
+_OWNERS_OF_REPORTS = f"""
+    SELECT relname::text FROM {SCHEMA}.custom_reports
+    JOIN pg_class ON relnamespace = to_regnamespace(%s)
+        AND relname = format('report_%%s_actions', report)
+    WHERE relkind = 'v' AND NOT 'security_invoker=true' = ANY (coalesce(reloptions, '{{}}'))
+    ORDER BY relname
+"""
 _HASHES = sql.Identifier(SCHEMA, "schema_views")
 _FOLDER = Path(__file__).parent
 _EACH_LEVEL = "each_level"
@@ -105,6 +113,19 @@ def refresh(connection: Connection) -> tuple[str, ...]:
     for view in declared():
         if view.name in names:
             _make(connection, view)
+    return (*names, *_let_reports_read_as_readers(connection))
+
+
+def _let_reports_read_as_readers(connection: Connection) -> list[str]:
+    if not takes_options(connection):
+        return []
+    names = [name for (name,) in connection.execute(_OWNERS_OF_REPORTS, (SCHEMA,)).fetchall()]
+    for name in names:
+        connection.execute(
+            sql.SQL("ALTER VIEW {} SET (security_invoker = true)").format(
+                sql.Identifier(SCHEMA, name)
+            )
+        )
     return names
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from meta_pipeline.custom_reports import PRESETS, CustomReport, parse
 from meta_pipeline.simulator import Fault
@@ -82,6 +83,32 @@ def test_lists_of_actions_are_taken_apart_in_a_view(reporting: Lab) -> None:
         ]
         assert row["actions"] == Decimal(one["value"])
         assert row["actions_1d_click"] == (Decimal(one["1d_click"]) if "1d_click" in one else None)
+
+
+def test_an_odd_number_takes_the_view_of_actions_not_down(reporting: Lab) -> None:
+    assert reporting.sync(parts=REPORTS, reports=("reactions",)).status is Status.SUCCESS
+    view = "meta_ads.report_reactions_actions"
+    for odd in ("1e999999", "1e400", "9" * 200_000):
+        entry = {"action_type": "like", "action_reaction": "wow", "value": odd}
+        with reporting.warehouse.connection() as connection:
+            connection.execute(
+                "UPDATE meta_ads.report_reactions SET actions = %s", (Jsonb([entry]),)
+            )
+        assert reporting.query(f"SELECT DISTINCT actions FROM {view}") == [{"actions": None}]
+
+
+def test_a_view_of_actions_of_a_server_before_postgres_15_reads_as_its_reader(
+    reporting: Lab,
+) -> None:
+    assert reporting.sync(parts=REPORTS, reports=("reactions",)).status is Status.SUCCESS
+    name = "report_reactions_actions"
+    with reporting.warehouse.connection() as connection:
+        for view in (name, "sync_health"):
+            connection.execute(f"ALTER VIEW meta_ads.{view} RESET (security_invoker)")
+    assert reporting.warehouse.migrate().views == ("sync_health", name)
+    assert reporting.scalar("SELECT reloptions FROM pg_class WHERE relname = %s", name) == [
+        "security_invoker=true"
+    ]
 
 
 def test_rows_are_restated_and_those_that_are_gone_go(reporting: Lab) -> None:
