@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -297,3 +299,25 @@ def test_exec_starts_what_opens_no_door() -> None:
         ["python"],
     ):
         assert guarded(command)[1:] == command[1:]
+
+
+_PARSER = """
+import sys
+from contextlib import suppress
+import uvicorn
+from meta_pipeline.orchestration.webserver import main
+sys.argv = ["dagster-webserver", "--version"]
+with suppress(SystemExit):
+    main()
+config = uvicorn.Config(lambda scope, receive, send: None)
+config.load()
+print(config.http_protocol_class.__name__)
+"""
+
+
+def test_the_webserver_bounds_the_head_of_a_request() -> None:
+    """By its parser: h11 refuses a head of more than 64 KiB, uvicorn's own choice none."""
+    ran = subprocess.run(
+        [sys.executable, "-c", _PARSER], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split()[-1] == "H11Protocol", ran.stderr
