@@ -154,22 +154,13 @@ def _migrate_dagster(settings: Settings, url: str) -> None:
 
 
 def ended(
-    command: Sequence[str],
-    environment: Mapping[str, str],
-    folder: str,
-    seconds: float = _LONGEST_SECONDS,
+    command: Sequence[str], env: Mapping[str, str], cwd: str, seconds: float = _LONGEST_SECONDS
 ) -> tuple[int, str]:
     """The exit code of a command and what it said to stderr; DagsterNotMigrated when it took
     longer. Whatever ends the wait ends the command, with the processes it started.
     """
     with subprocess.Popen(
-        command,
-        env=environment,
-        cwd=folder,
-        stdout=DEVNULL,
-        stderr=PIPE,
-        text=True,
-        process_group=0,
+        command, env=env, cwd=cwd, stdout=DEVNULL, stderr=PIPE, text=True, process_group=0
     ) as child:
         try:
             _, said = child.communicate(timeout=seconds)

@@ -84,16 +84,14 @@ class Warehouse:
 
         CannotTell when a lock or the time limit of `patience` ends a statement.
         """
-        pool = self._opened()
         connection: HeardConnection | None = None
+        waits = self._patience.left(POOL_TIMEOUT_SECONDS)
         try:
-            with pool.connection(self._patience.left(POOL_TIMEOUT_SECONDS)) as connection:
+            with self._opened().connection(waits) as connection:
                 yield connection
         except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
             raise fault(error, self.url) from error
         except PoolTimeout as error:
-            if connection is not None:
-                raise
             if self._patience.is_over:
                 raise fault(psycopg.errors.QueryCanceled("no time is left"), self.url) from None
             self._ask()  # it may say why; the pool says that it waited
