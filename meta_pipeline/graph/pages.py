@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -103,10 +104,8 @@ class PageWalk:
         self._seen.update({self.after} if self.after else ())
 
     def __iter__(self) -> Iterator[Page]:
-        number = 0
-        while True:
+        for number in count(1):
             response = self._fetch()
-            number += 1
             page = self._page(response, number)
             del response  # the consumer may hold the page for long; hold it only once
             yield page

@@ -42,8 +42,7 @@ def read_signed_request(body: bytes, secrets: Sequence[str], *, now: datetime) -
         raise CallbackRefused("Meta's callbacks cannot be verified: set META_APP_SECRET.")
     if len(body) > MOST_BYTES:
         raise CallbackRefused("This is larger than any signed request of Meta.")
-    signed = _signed(body)
-    signature, _, payload = signed.partition(b".")
+    signature, _, payload = _signed(body).partition(b".")
     given = _decoded(signature)
     # Each of them is compared, in constant time, whatever the one before said.
     is_ours = [

@@ -145,9 +145,8 @@ def _tick(
     dispatcher.settle(runs_of(context.instance, list(claim_ids)), now)
     taken = dispatcher.take(now, busy=in_flight(context.instance).accounts)
     extras = Extras.of(settings)
-    missing = missing_partitions(
-        context.instance, (account_id for claim in taken for account_id in claim.rows)
-    )
+    wanted = (account_id for claim in taken for account_id in claim.rows)
+    missing = missing_partitions(context.instance, wanted)
     return dg.SensorResult(
         run_requests=[run_request(claim, extras, sync_account.name) for claim in taken],
         skip_reason=None if taken else _waiting(warehouse),

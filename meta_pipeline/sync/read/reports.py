@@ -131,8 +131,7 @@ class ReportReader:
     ) -> None:
         minutes = stood.total_seconds() / 60
         text = f"report {report.id} is at {status.percent} %, no further than {minutes:.0f} min ago"
-        key = window.dataset.endpoint_key
-        facts: dict[str, Any] = {"account_id": self.account_id, "endpoint_key": key}
+        facts: Any = {"account_id": self.account_id, "endpoint_key": window.dataset.endpoint_key}
         logger.info("%s: %s: left", self.account_id, text)
         moved = status.percent > kept.progress_pct
         is_dead = not moved and self.clock() - kept.created_at >= _LONGEST_RUN

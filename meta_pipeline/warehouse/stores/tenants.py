@@ -159,11 +159,10 @@ class TenantStore(Store):
         with self._using(connection) as used:
             try:
                 with used.transaction():
-                    removed = used.execute(
-                        "DELETE FROM meta_ads.tenants WHERE tenant = %s", (tenant,)
-                    )
-                    for table in _GOES_TOO:
-                        used.execute(f"DELETE FROM meta_ads.{table} WHERE tenant = %s", (tenant,))
+                    for table in (*_GOES_TOO, "tenants"):
+                        removed = used.execute(
+                            f"DELETE FROM meta_ads.{table} WHERE tenant = %s", (tenant,)
+                        )
             except errors.ForeignKeyViolation as error:
                 raise TenantRefused(
                     f"Connections belong to tenant {tenant}: remove them first "
