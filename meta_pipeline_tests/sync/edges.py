@@ -264,7 +264,8 @@ EDGES = (
     Edge("ads", lambda _: "/ads", frozenset({"ads_list"})),
     Edge("insights", _of_account("/insights"), frozenset({"insights_ad", "insights_account"})),
     Edge("levels", _of_account("/insights"), frozenset({"insights_adset", "insights_campaign"}),
-         asks={"level": "adset"}, policy=LEVELS_POLICY),
+         asks={"level": "adset"}, policy=LEVELS_POLICY,
+         extra_calls=14),  # a day is read ad set by ad set in reports, then all days in reports
     Edge("report create", _of_account("/insights"), frozenset({"report_create"}), "POST", "object",
          beside=go_async),
     Edge("report status", lambda _: f"/{_RUN}", frozenset({"report_status"}), answers="object",

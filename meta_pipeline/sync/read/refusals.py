@@ -82,9 +82,8 @@ class Refusals:
         self._fields: dict[str, set[str]] = defaultdict(set)
         self._values: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._tables: set[tuple[str, ...]] = set()
-        self._fruitless = 0
-        self._trouble = 0
-        self._reports_failed = 0
+        self._fruitless = self._trouble = self._reports_failed = 0
+        self._without_pages: set[str] = set()
         self._suspects: dict[str, set[str]] = defaultdict(set)
         self._missing: dict[Missing, None] = {}
         for source, parameter, value in known:
@@ -245,6 +244,15 @@ class Refusals:
     def report_failed(self) -> None:
         with self._lock:
             self._reports_failed += 1
+
+    def pages_fail(self, dataset: str) -> None:
+        """All of a day came in reports, whose pages met trouble again and again."""
+        with self._lock:
+            self._without_pages.add(dataset)
+
+    def only_reports(self, dataset: str) -> bool:
+        """Whether pages are tried no more: each day would cost their retries, and its ids, anew."""
+        return dataset in self._without_pages and not self.reports_fail
 
     @property
     def in_trouble(self) -> bool:

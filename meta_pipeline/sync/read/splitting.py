@@ -31,7 +31,7 @@ from meta_pipeline.warehouse import GapRow
 from .filters import Filter, chosen_ids, instead, only, other_than, single_object
 from .halving import halves, unanswered
 from .insights_query import InsightsEdge
-from .refusals import UNANSWERED, Refusals
+from .refusals import TROUBLE, UNANSWERED, Refusals
 from .row_counts import RowCounts
 
 # Cursors die and reports expire by chance; what fails three times does not.
@@ -86,7 +86,10 @@ class Splitter:
             # Met in another window of this sync: around them all the others may come at once.
             suspects = self.refusals.suspects(window.dataset.name)
             if window.is_single:
+                gaps = len(self.gaps)
                 yield from self._by_ids(window, counts, error)
+                if isinstance(error, TROUBLE) and len(self.gaps) == gaps:
+                    self.refusals.pages_fail(window.dataset.name)
             elif 0 < len(suspects) <= _GAPS_LEFT_OUT:
                 level = window.dataset.level
                 yield from self._around(window, counts, {(level, one) for one in suspects})
@@ -115,7 +118,7 @@ class Splitter:
     def _either_way(self, window: Window, counts: RowCounts, *filters: Filter) -> Iterator[Portion]:
         # Where Meta may be down as a whole, one try shows it; the retries would take minutes.
         probing = self.refusals.in_trouble
-        if not window.as_report:
+        if not (window.as_report or self.refusals.only_reports(window.dataset.name)):
             try:
                 yield from self._told(
                     window, counts, self.edge.pages(window, *filters, probing=probing)
