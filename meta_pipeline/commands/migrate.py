@@ -12,10 +12,12 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
+from meta_pipeline.local.signals import ToldToEnd, termination_as_interrupt
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import WarehouseError, connect, create_dagster_schema, without_secrets
 from meta_pipeline.warehouse.connect import READER
 from meta_pipeline.warehouse.errors import CannotTell, MigrationBusy, WarehouseUnavailable
+from meta_pipeline.warehouse.faults import explained
 from meta_pipeline.warehouse.locks import refuse_shared_sessions
 from meta_pipeline.warehouse.migrator import head, pending
 from meta_pipeline.warehouse.migrator import migrate as migrate_ours
@@ -42,6 +44,7 @@ _HALF_BUILT = """
     JOIN pg_class ON pg_class.oid = indexrelid
     JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE nspname = 'dagster' AND NOT indisvalid AND relname !~ '_cc(new|old)[0-9]*$'
+        AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE index_relid = indexrelid)
 """
 _HAS_DAGSTER = "SELECT to_regclass('dagster.alembic_version') IS NOT NULL"
 
@@ -82,7 +85,11 @@ def migrate(plan: Plan = False, retry_for: RetryFor = None) -> None:
             todo = "its own migrations would run" if is_there else "its tables would be made"
             say(f"dagster: {todo}")
             return
-        patient(lambda: _migrate(settings, url, storage_url), _seconds(retry_for))
+        try:
+            with termination_as_interrupt():  # what was started ends with the command
+                patient(lambda: _migrate(settings, url, storage_url), _seconds(retry_for))
+        except ToldToEnd:
+            raise typer.Exit(143) from None
 
 
 def _seconds(typed: str | None) -> float:
@@ -144,8 +151,10 @@ def _migrate_dagster(settings: Settings, url: str) -> None:
         environment = dagster_environment(settings, given, lock_seconds=_LOCK_SECONDS)
         with connect(url, application_name=_APPLICATION_NAME, autocommit=True) as connection:
             connection.execute(_LOCK)
-            for (statement,) in connection.execute(_HALF_BUILT).fetchall():
-                connection.execute(statement)
+            with explained(url):
+                for (statement,) in connection.execute(_HALF_BUILT).fetchall():
+                    connection.execute(f"SET lock_timeout = '{_LOCK_SECONDS * 1000:.0f}ms'")
+                    connection.execute(statement)
             command = [beside_python("dagster"), "instance", "migrate"]
             code, said = ended(command, environment, home)
     if code:

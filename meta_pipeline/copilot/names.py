@@ -30,6 +30,8 @@ _CANDIDATES = 2_000
 _LOOKED_THROUGH = 10_000
 # More than any question with a name in it: each of them costs a look through those.
 _MOST_UNEXPLAINED = 30
+# Each of them is a look through all names there are.
+_MOST_QUOTED = 5
 _OFFERED = 8
 # One wrong letter in five: less, and every word is like some name.
 _IS_LIKE = 0.8
@@ -82,6 +84,11 @@ class Names:
                 f"{len(left)} words are not understood, among them {left[0]!r}: put a name into "
                 "quotation marks, and ask for one thing.",
                 words=left,
+            )
+        if len(text.quoted) > _MOST_QUOTED:
+            raise CannotRead(
+                f"{len(text.quoted)} names are in quotation marks: ask for {_MOST_QUOTED} at most.",
+                words=text.quoted,
             )
         # Quotation marks first: in them anything is a name, also words that mean something else.
         for position, quoted in enumerate(text.quoted):

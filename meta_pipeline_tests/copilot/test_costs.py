@@ -30,6 +30,7 @@ QUESTIONS = {
     "letters that are sentences": "\ufdfa" * MAX_CHARACTERS,
     "signs": ">" * MAX_CHARACTERS,
     "names in quotation marks": '"al" ' * 100,
+    "a name in quotation marks, again and again": '"sale 17" ' * 50,
     "ids": "120012 " * 80,
 }
 
@@ -75,3 +76,11 @@ def test_a_misspelt_name_is_found_among_many(many: Warehouse) -> None:
     assert answer.asked["filters"] == {"campaign": ["101"]}
     assert copilot.ask(many, "which campaigns like lokalike", now=NOW).choices
     assert ACCOUNT in (answer.reading or "")
+
+
+def test_names_in_quotation_marks_are_looked_up_for_a_handful_only(many: Warehouse) -> None:
+    """Each is a look through all names there are."""
+    few = "spend of " + ", ".join(f'"sale {number}"' for number in range(11, 16))
+    assert copilot.ask(many, f"{few} last week", now=NOW).outcome is Outcome.ANSWERED
+    answer = copilot.ask(many, f'{few}, "sale 16" last week', now=NOW)
+    assert "5 at most" in str(answer)

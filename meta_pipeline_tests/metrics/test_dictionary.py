@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
+_SAID = "display_name: S, description: S, unit: count"
 METRIC = """metrics:
   signups:
     display_name: S
@@ -146,6 +148,29 @@ def test_aliases_of_aliases_end_in_a_sentence(tmp_path: Path) -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     with pytest.raises(DictionaryError, match="aliases counted"):
         read_dictionary(written(tmp_path, "\n".join(lines)))
+
+
+def test_a_key_is_a_word(tmp_path: Path) -> None:
+    """Fifteen levels in some 350 bytes would be a key of gigabytes."""
+    levels = "".join(f", &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}, *a{n - 1}]" for n in range(1, 15))
+    with pytest.raises(DictionaryError, match="a key must be a word"):
+        read_dictionary(written(tmp_path, f"? [&a0 [x, x, x, x]{levels}]\n: 1\n"))
+
+
+def test_what_many_paths_lead_to_is_looked_at_once(tmp_path: Path) -> None:
+    """Sixty storeys of two doors each: more paths than could ever be walked."""
+    storeys = range(60)
+    families = ["families:"]
+    sums = ["metrics:"]
+    for n, door in product(storeys, "lr"):
+        below = f"[l{n + 1}, r{n + 1}]" if n + 1 in storeys else "[]"
+        families += [f"  {door}{n}: {{types: [{door}_{n}], includes: {below}}}"]
+        of = f"add: [m_l{n + 1}, m_r{n + 1}]" if n + 1 in storeys else "column: spend"
+        sums += [f"  m_{door}{n}: {{{_SAID}, kind: sum, {of}}}"]
+    dictionary = read_dictionary(written(tmp_path, "\n".join(families)))
+    assert len(dictionary.families.included("l0")) == 118
+    with pytest.raises(DictionaryError, match="would count twice"):
+        read_dictionary(written(tmp_path, "\n".join(sums)))
 
 
 def test_missing_file_is_said(tmp_path: Path) -> None:

@@ -173,6 +173,21 @@ def read_of(warehouse: Warehouse, table: str) -> int:
     return read(row[0][0]["Plan"])
 
 
+def test_a_clock_that_is_ahead_leaves_what_is_to_come_to_be_counted(
+    database_url: str, warehouse: Warehouse
+) -> None:
+    fill(database_url)
+    before = counters(warehouse)
+    maintain(warehouse, Retention(0, 0, 0, 0), now=NOW + timedelta(days=3_000))
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.sync_runs "
+            "(sync_run_id, account_id, scope, started_at, finished_at, status) "
+            "VALUES ('new', 'act_1', 'ads', now(), now(), 'fail')"
+        )
+    assert sum(counters(warehouse).values()) == sum(before.values()) + 1
+
+
 def test_two_who_add_up_at_once_count_nothing_twice(
     database_url: str, warehouse: Warehouse
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -161,6 +162,22 @@ def test_the_kept_secret_is_read_by_its_owner_alone(tmp_path: Path) -> None:
         file.chmod(mode)
         assert kept_secret(tmp_path / "data" / "web") == kept
         assert not file.stat().st_mode & 0o077, oct(mode)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_secret_that_another_user_may_know_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "web_secret"
+    file.write_text("x" * 40)
+    os.chown(file, 12345, -1)
+    with pytest.raises(SettingsError, match="another user's"):
+        kept_secret(tmp_path)
+
+
+def test_a_secret_that_lies_elsewhere_is_none(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("x" * 40)
+    (tmp_path / "web_secret").symlink_to("elsewhere")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        kept_secret(tmp_path)
 
 
 def test_a_session_is_nothing_where_other_people_say_who_comes() -> None:

@@ -57,16 +57,20 @@ class Checks:
                         f"family {name} includes {other}, which is no family",
                         ("families", name, "includes"),
                     )
-            self._check_family_cycle(name, ())
+            self._check_family_cycle(name, (), set())
 
-    def _check_family_cycle(self, name: str, above: tuple[str, ...]) -> None:
+    def _check_family_cycle(self, name: str, above: tuple[str, ...], clear: set[str]) -> None:
+        """`clear` are those below which there is none: each is walked once."""
+        if name in clear:
+            return
         if name in above:
             path = " -> ".join((*above, name))
             raise self._error(f"families include each other: {path}", ("families", name))
         families = self._dictionary.families.by_name
         for inner in families[name].includes:
             if inner in families:
-                self._check_family_cycle(inner, (*above, name))
+                self._check_family_cycle(inner, (*above, name), clear)
+        clear.add(name)
 
     def _check_metrics(self) -> None:
         dictionary = self._dictionary
@@ -75,7 +79,7 @@ class Checks:
             if dictionary.families.knows(key):
                 raise self._error(f"{key} is an action type: call the metric otherwise", place)
             self._check_one(dictionary, metric, place)
-            self._check_cycle(dictionary, key, ())
+            self._check_cycle(dictionary, key, (), set())
         for key, metric in dictionary.metrics.items():
             self._check_double_count(dictionary, metric, None, ("metrics", key))
 
@@ -123,13 +127,19 @@ class Checks:
                 (*place, "add"),
             )
 
-    def _check_cycle(self, dictionary: Dictionary, key: str, above: tuple[str, ...]) -> None:
+    def _check_cycle(
+        self, dictionary: Dictionary, key: str, above: tuple[str, ...], clear: set[str]
+    ) -> None:
+        """`clear` are those below which there is none: each is walked once."""
+        if key in clear:
+            return
         if key in above:
             path = " -> ".join((*above[above.index(key) :], key))
             raise self._error(f"metrics are made of each other: {path}", ("metrics", key))
         if metric := dictionary.metrics.get(key):
             for name in metric.references:
-                self._check_cycle(dictionary, name, (*above, key))
+                self._check_cycle(dictionary, name, (*above, key), clear)
+        clear.add(key)
 
     def _check_double_count(
         self, dictionary: Dictionary, metric: Metric, account: str | None, place: Place
@@ -138,7 +148,7 @@ class Checks:
         for variant in dictionary.variants(metric.key, account):
             seen: dict[str, str] = {}
             for name in variant.metric.add:
-                parts = _content(dictionary, name, account, ())
+                parts = _content(dictionary, name, account)
                 twice = sorted(part for part in parts if part in seen)
                 if twice:
                     raise self._error(
@@ -188,7 +198,7 @@ class Checks:
             {**dictionary.metrics, special.key: special}, dictionary.families, dictionary.goals
         )
         try:
-            self._check_cycle(replaced, special.key, ())
+            self._check_cycle(replaced, special.key, (), set())
         except DictionaryError as error:
             raise self._error(error.problem, place) from None
         # All of them: another metric may add this one to what it now holds.
@@ -196,21 +206,24 @@ class Checks:
             self._check_double_count(dictionary, metric, override.account, place)
 
 
-def _content(
-    dictionary: Dictionary, name: str, account: str | None, above: tuple[str, ...]
-) -> set[str]:
+def _content(dictionary: Dictionary, name: str, account: str | None) -> set[str]:
     """Families and columns that may be inside `name` on any day for `account`."""
-    if name not in dictionary.metrics:
-        return dictionary.families.covered([name])
     content: set[str] = set()
-    for variant in dictionary.variants(name, account):
-        metric = variant.metric
-        content |= dictionary.families.covered(metric.actions)
-        if metric.column:
-            content |= {metric.column} | _COLUMN_CONTENT.get(metric.column, set())
-        for inner in metric.add:
-            if inner not in above:
-                content |= _content(dictionary, inner, account, (*above, name))
+    waiting, seen = [name], set[str]()
+    while waiting:
+        one = waiting.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        if one not in dictionary.metrics:
+            content |= dictionary.families.covered([one])
+            continue
+        for variant in dictionary.variants(one, account):
+            metric = variant.metric
+            content |= dictionary.families.covered(metric.actions)
+            if metric.column:
+                content |= {metric.column} | _COLUMN_CONTENT.get(metric.column, set())
+            waiting += metric.add
     return content
 
 

@@ -96,8 +96,10 @@ def _mapping(
 ) -> dict[str, Any]:
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        key = str(loader.construct_object(key_node, deep=True))
         line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):  # of aliases it may be as long as it likes
+            raise DictionaryError("a key must be a word", path=path, line=line)
+        key = str(loader.construct_object(key_node, deep=True))
         # YAML forbids it, and its parsers keep the last one without a word.
         if key in mapping:
             first = lines[(*place, key)]

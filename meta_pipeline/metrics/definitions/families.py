@@ -42,10 +42,13 @@ class Families:
 
     def included(self, name: str) -> set[str]:
         """Names of the families whose actions are part of family `name`, at any depth."""
-        family = self.by_name.get(name)
-        # Cycles are refused when a dictionary is read (`checks`), so this ends.
-        names = set(family.includes) if family else set()
-        return names | {inner for child in names for inner in self.included(child)}
+        names, waiting = set[str](), [name]
+        while waiting:
+            family = self.by_name.get(waiting.pop())
+            new = set(family.includes) - names if family else set()
+            names |= new
+            waiting += new
+        return names
 
     def off_meta(self, action_types: Iterable[str]) -> bool:
         """Whether some of them happen outside Meta, so that fine breakdowns leave them out."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meta_pipeline.folders import make_folders
+from meta_pipeline.settings import SettingsError
 
 # As long as the hash that is made with it.
 _BYTES = 32
@@ -33,7 +34,7 @@ class Secret:
 def kept_secret(folder: Path) -> Secret:
     """The secret kept in `folder`; made at the first call, readable by its owner alone.
 
-    Several processes that start at once get the same.
+    Several processes that start at once get the same. SettingsError for what is another user's.
     """
     make_folders(folder)
     path = folder / "web_secret"
@@ -49,8 +50,16 @@ def kept_secret(folder: Path) -> Secret:
             pass  # another process was first
         finally:
             fresh.unlink()
-    with suppress(OSError):  # somebody else's, or on a disk that cannot be written
-        if path.stat().st_mode & 0o077:
-            # As a copy may have left it; whoever reads it signs sessions of anybody.
-            path.chmod(0o600)
-    return Secret(path.read_text(encoding="ascii").strip())
+    # Not through a link, and not another user's: who knows the secret signs sessions of anybody.
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
+    with os.fdopen(descriptor, encoding="ascii") as file:
+        known = os.fstat(descriptor)
+        if known.st_uid not in (0, os.geteuid()):
+            raise SettingsError(f"{path} is another user's: remove it, or set META_WEB_SECRET.")
+        if known.st_mode & 0o077:  # as a copy may have left it
+            with suppress(OSError):  # on a disk that cannot be written
+                os.fchmod(descriptor, 0o600)
+        return Secret(file.read().strip())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from meta_pipeline.commands.migrate import DagsterNotMigrated, ended
 from meta_pipeline_tests.commands.databases.database_shell import Shell, shell, sim
 from meta_pipeline_tests.orchestration.instances import dagster_template
 from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.waiting import wait_until
 
 __all__ = ["dagster_template", "shell", "sim"]
 
@@ -53,3 +57,50 @@ def test_a_child_that_does_not_end_is_ended_with_what_it_started(tmp_path: Path)
         # Its own child has the pipe as well: reading that to its end waits for both.
         ended([sys.executable, "-c", code], {}, str(tmp_path), seconds=0.5)
     assert ended([sys.executable, "-c", "raise SystemExit('no')"], {}, str(tmp_path)) == (1, "no\n")
+
+
+def test_an_index_that_was_half_built_is_not_waited_for_either(
+    shell: Shell, postgres: TestPostgres, dagster_template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "_LOCK_SECONDS", 0.2)
+    half_built = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
+    with postgres.fresh_database(dagster_template) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE INDEX half_built ON dagster.runs (id)")
+            connection.execute(
+                "UPDATE pg_index SET indisvalid = false "
+                "WHERE indexrelid = 'dagster.half_built'::regclass"
+            )
+        with psycopg.connect(url) as idle:
+            idle.execute("SELECT count(*) FROM dagster.runs")
+            # In the words of what passes: with --retry-for it is tried again.
+            refused = shell.run(url, "migrate")
+            assert refused.exit_code != 0
+            assert "Cannot tell" in refused.output
+            assert idle.execute(half_built).fetchone() == (1,)
+        done = shell.run(url, "migrate")
+        assert done.exit_code == 0, done.output
+        with psycopg.connect(url) as connection:
+            assert connection.execute(half_built).fetchone() == (0,)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_whoever_ends_the_command_ends_what_it_started(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    child = tmp_path / "child"
+    code = f"""if True:
+        import sys
+        from meta_pipeline.commands.migrate import ended
+        from meta_pipeline.local.signals import termination_as_interrupt
+        child = "import os, pathlib as p, signal; "
+        child += "p.Path({str(child)!r}).write_text(str(os.getpid())); signal.pause()"
+        with termination_as_interrupt():
+            ended([sys.executable, "-c", child], {{}}, {str(tmp_path)!r})
+    """
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as command:
+        wait_until(lambda: child.exists() and child.read_text(), "the child runs")
+        command.send_signal(number)
+    assert command.returncode
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(child.read_text()), 0)
