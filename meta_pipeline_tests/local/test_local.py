@@ -39,6 +39,7 @@ from meta_pipeline.settings.secret_files import private_folder
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.words import ago
 from meta_pipeline_tests.embedded.fixtures import empty_root, root, seed
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 __all__ = ["empty_root", "root", "seed"]
 
@@ -207,7 +208,7 @@ def test_the_web_application_says_where_it_is_once_it_listens(
         environment = of_settings(settings, database_url)
         address = start_web(children, settings, environment, folder=tmp_path, tell=print)
         assert address is not None
-        assert httpx2.get(f"{noted_address(settings)}/").status_code < 500
+        assert httpx2.get(f"{noted_address(settings)}/", timeout=PATIENCE_SECONDS).status_code < 500
         assert address.startswith(f"{noted_address(settings)}/enter?key=")
 
 
