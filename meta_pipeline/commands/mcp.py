@@ -10,7 +10,6 @@ import typer
 
 from .database import opened_warehouse
 from .terminal.console import errors, say
-from .terminal.serving import HTTP_PARSER
 
 if TYPE_CHECKING:
     from meta_pipeline.settings import Settings
@@ -46,6 +45,7 @@ def mcp(http: Http = False, host: Host = "127.0.0.1", port: Port = 8787) -> None
             return
         import uvicorn
 
+        from meta_pipeline.serving import BoundedHttp
         from meta_pipeline.warehouse import Warehouse
 
         # That a key was used is written down: a connection that may write, for that alone.
@@ -62,7 +62,7 @@ def mcp(http: Http = False, host: Host = "127.0.0.1", port: Port = 8787) -> None
                 application,
                 host=host,
                 port=port,
-                http=HTTP_PARSER,
+                http=BoundedHttp,
                 # Whoever looks for a hole is not told which version to look up.
                 server_header=False,
                 log_level="warning",

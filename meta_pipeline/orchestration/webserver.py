@@ -14,6 +14,7 @@ from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
 from uvicorn.config import HTTP_PROTOCOLS
 
+from meta_pipeline.serving import BoundedHttp
 from meta_pipeline.settings import Settings
 
 from .doorkeeper import Doorkeeper
@@ -40,8 +41,8 @@ def main() -> None:
     """Serve until told to end."""
     # Dagster offers no other way to add middleware; its command makes the app by this name.
     vars(dagster_webserver.app)["DagsterWebserver"] = GuardedWebserver
-    # Nor to say which parser reads requests: that of uvicorn's choice bounds no head.
-    HTTP_PROTOCOLS["auto"] = HTTP_PROTOCOLS["h11"]
+    # Nor to say what reads requests: uvicorn's choice bounds no head.
+    HTTP_PROTOCOLS["auto"] = f"{BoundedHttp.__module__}:{BoundedHttp.__name__}"
     cli.main()  # type: ignore[no-untyped-call]
 
 

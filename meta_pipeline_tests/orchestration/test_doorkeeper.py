@@ -316,8 +316,8 @@ print(config.http_protocol_class.__name__)
 
 
 def test_the_webserver_bounds_the_head_of_a_request() -> None:
-    """By its parser: h11 refuses a head of more than 64 KiB, uvicorn's own choice none."""
+    """By what reads it: `test_serving.py` has its bounds, of bytes and of seconds."""
     ran = subprocess.run(
         [sys.executable, "-c", _PARSER], capture_output=True, text=True, check=True
     )
-    assert ran.stdout.split()[-1] == "H11Protocol", ran.stderr
+    assert ran.stdout.split()[-1] == "BoundedHttp", ran.stderr

@@ -11,20 +11,20 @@ from typing import Any
 
 import uvicorn
 
-from meta_pipeline.commands.terminal.serving import HTTP_PARSER
+from meta_pipeline.serving import BoundedHttp
 from meta_pipeline.simulator.server.listener import PromptServer
 
 
 @contextmanager
-def running(application: Any) -> Iterator[str]:
-    """Serve until the context ends; yields the URL."""
+def running(application: Any, **options: Any) -> Iterator[str]:
+    """Serve until the context ends, with `options` of uvicorn; yields the URL."""
     # asyncio sets TCP_NODELAY on sockets that say they are TCP, as uvicorn's own do; without it an
     # answer waits for an acknowledgement, 40 ms.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         application,
-        http=HTTP_PARSER,
+        **{"http": BoundedHttp, **options},
         proxy_headers=False,
         log_level="warning",
         log_config=None,

@@ -87,9 +87,9 @@ def test_a_head_that_does_not_end_is_refused(base_url: str, begin: bytes) -> Non
 
 
 def test_every_server_of_ours_bounds_the_head_of_a_request() -> None:
-    """By its text: which parser reads requests is said where uvicorn is told to serve."""
+    """By its text: what reads requests is said where uvicorn is told to serve."""
     told = {
-        (path.name, call.count("http=HTTP_PARSER"))
+        (path.name, call.count("http=BoundedHttp"))
         for path in Path(str(files("meta_pipeline.commands"))).rglob("*.py")
         for call in re.findall(r"uvicorn\.(?:run|Config)\((?:.|\n)*?log_level", path.read_text())
     }

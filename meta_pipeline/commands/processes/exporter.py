@@ -6,7 +6,6 @@ import typer
 
 from meta_pipeline.commands.database import opened_warehouse
 from meta_pipeline.commands.terminal.console import say
-from meta_pipeline.commands.terminal.serving import HTTP_PARSER
 from meta_pipeline.plain_log import show_log
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")]
@@ -22,6 +21,7 @@ def exporter(host: Host = "127.0.0.1", port: Port = 9108) -> None:
 
     from meta_pipeline.credentials import is_loopback
     from meta_pipeline.reports.exporter import THIS_MACHINE, exporter_app
+    from meta_pipeline.serving import BoundedHttp
 
     # One connection: scrapes wait for each other, never for the database's room.
     with opened_warehouse(application_name="meta_pipeline exporter", max_connections=1) as (
@@ -36,7 +36,7 @@ def exporter(host: Host = "127.0.0.1", port: Port = 9108) -> None:
             ),
             host=host,
             port=port,
-            http=HTTP_PARSER,
+            http=BoundedHttp,
             # Whoever looks for a hole is not told which version to look up.
             server_header=False,
             log_level="warning",

@@ -9,7 +9,6 @@ import typer
 
 from meta_pipeline.commands.database import opened_warehouse
 from meta_pipeline.commands.terminal.console import fail, say, styled
-from meta_pipeline.commands.terminal.serving import HTTP_PARSER
 from meta_pipeline.plain_log import show_log
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")]
@@ -48,6 +47,7 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
         noted_address,
         secret_of,
     )
+    from meta_pipeline.serving import BoundedHttp
     from meta_pipeline.settings import SettingsError
     from meta_pipeline.web import Site, web_application
     from meta_pipeline.web.access.sign_in import SignIn, sign_in_of
@@ -75,7 +75,7 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
             port=port,
             # Who is believed to be a proxy is decided by META_WEB_PROXY_ADDRESSES alone.
             proxy_headers=False,
-            http=HTTP_PARSER,
+            http=BoundedHttp,
             # Whoever looks for a hole is not told which version to look up.
             server_header=False,
             log_level="warning",

@@ -1,0 +1,186 @@
+"""No connection is held by who says nothing; no request is cut that was heard."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Event
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+from websockets.sync.client import connect as connect_websocket
+
+from meta_pipeline.serving import BoundedHttp
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
+from meta_pipeline_tests.web.served import running
+
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+POST = b"POST /%b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\n"
+
+
+class Hasty(BoundedHttp):
+    """Has less patience than a test."""
+
+    head_seconds = 0.2
+
+
+class Application(Starlette):
+    """Answers at once, after the body, in two parts, and over a WebSocket."""
+
+    def __init__(self) -> None:
+        self.may_go_on = Event()
+        super().__init__(
+            routes=[
+                Route("/", self.refused, methods=["GET", "POST"]),
+                Route("/body", self.body, methods=["POST"]),
+                Route("/download", self.download),
+                WebSocketRoute("/live", self.live),
+            ]
+        )
+
+    async def refused(self, _request: Request) -> Response:
+        return PlainTextResponse("unread")
+
+    async def body(self, request: Request) -> Response:
+        return Response(await request.body())
+
+    async def download(self, _request: Request) -> Response:
+        async def parts() -> Any:
+            yield b"first, "
+            await run_in_threadpool(self.may_go_on.wait, PATIENCE_SECONDS)
+            yield b"last"
+
+        return StreamingResponse(parts())
+
+    async def live(self, websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send_text(await websocket.receive_text())
+        await websocket.send_text(await websocket.receive_text())
+
+
+@pytest.fixture
+def application() -> Application:
+    return Application()
+
+
+@pytest.fixture
+def url(application: Application) -> Iterator[str]:
+    # Longer than the test: what closes a connection is what is tested.
+    with running(application, http=Hasty, timeout_keep_alive=PATIENCE_SECONDS) as url:
+        yield url
+
+
+@contextmanager
+def connected(url: str) -> Iterator[socket.socket]:
+    address = urlsplit(url)
+    assert address.hostname
+    with socket.create_connection(
+        (address.hostname, address.port or 80), timeout=PATIENCE_SECONDS
+    ) as connection:
+        yield connection
+
+
+def heard(connection: socket.socket, *, until: bytes) -> bytes:
+    """All that comes up to `until`."""
+    found = b""
+    while until not in found:
+        more = connection.recv(65_536)
+        assert more, found
+        found += more
+    return found
+
+
+def await_end_of_patience(url: str) -> None:
+    """Until a connection that says nothing, made now, is closed: a whole `head_seconds`."""
+    with connected(url) as silent:
+        assert silent.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"G", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-", GET + b"G", POST % b"" + b"a"],
+    ids=["nothing", "a letter", "half a head", "half a second head", "a body nobody reads"],
+)
+def test_a_connection_that_brings_no_whole_head_is_closed(url: str, said: bytes) -> None:
+    with connected(url) as connection:
+        asked, is_answered, rest = said.partition(b"\r\n\r\n")
+        if is_answered:
+            connection.sendall(asked + is_answered)
+            heard(connection, until=b"unread")
+        connection.sendall(rest if is_answered else said)
+        assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize("before", [b"", GET], ids=["new", "asked before"])
+def test_a_head_that_drips_is_given_no_more_time(url: str, before: bytes) -> None:
+    with connected(url) as connection:
+        if before:
+            connection.sendall(before)
+            heard(connection, until=b"unread")
+        connection.sendall(b"GET / HTTP/1.1\r\nX: ")
+        # Many times in the while that a whole head has: each would be a reason to wait anew.
+        connection.settimeout(Hasty.head_seconds / 20)
+        said = None
+        # Where no time ends it, 64 KiB do, with an answer.
+        while said is None:
+            with suppress(TimeoutError):
+                try:
+                    connection.sendall(b"x" * 100)
+                    said = connection.recv(65_536)
+                except (ConnectionResetError, BrokenPipeError):
+                    said = b""
+        assert said == b""
+
+
+def test_who_says_nothing_keeps_nobody_out() -> None:
+    with (
+        running(Application(), http=Hasty, limit_concurrency=3) as url,
+        connected(url),
+        connected(url),
+        connected(url) as last,
+    ):
+        assert last.recv(1) == b""
+        assert httpx2.get(url, timeout=PATIENCE_SECONDS).status_code == 200
+
+
+def test_an_open_connection_is_used_again(url: str) -> None:
+    with connected(url) as connection:
+        for _ in range(3):
+            connection.sendall(GET)
+            heard(connection, until=b"unread")
+            await_end_of_patience(url)
+
+
+def test_a_slow_body_is_read_to_its_end(url: str) -> None:
+    with connected(url) as connection:
+        connection.sendall(POST % b"body" + b"sl")
+        for letters in (b"ow", b"ly"):
+            await_end_of_patience(url)
+            connection.sendall(letters)
+        assert heard(connection, until=b"slowly").startswith(b"HTTP/1.1 200")
+
+
+def test_a_long_answer_is_sent_to_its_end(url: str, application: Application) -> None:
+    with connected(url) as connection:
+        connection.sendall(GET.replace(b"/ ", b"/download ", 1))
+        heard(connection, until=b"first, ")
+        await_end_of_patience(url)
+        application.may_go_on.set()
+        heard(connection, until=b"last")
+
+
+def test_a_websocket_lives_on(url: str) -> None:
+    with connect_websocket(url.replace("http", "ws") + "/live", open_timeout=None) as live:
+        for said in ("one", "two"):
+            await_end_of_patience(url)
+            live.send(said)
+            assert live.recv(PATIENCE_SECONDS) == said
