@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,9 +48,14 @@ def mcp(http: Http = False, host: Host = "127.0.0.1", port: Port = 8787) -> None
 
         from meta_pipeline.serving import BoundedHttp
         from meta_pipeline.warehouse import Warehouse
+        from meta_pipeline.warehouse.connect import ASKER
 
         # That a key was used is written down: a connection that may write, for that alone.
-        with Warehouse(warehouse.url, application_name="meta_pipeline mcp keys") as keys:
+        with Warehouse(
+            warehouse.url,
+            application_name="meta_pipeline mcp keys",
+            patience=replace(ASKER, is_read_only=False),
+        ) as keys:
             # By these names alone: a page in somebody's browser may lead a name of its own here.
             names = dict.fromkeys([host, "127.0.0.1", "localhost"])
             application = http_application(

@@ -222,7 +222,10 @@ def test_every_tool_over_http_with_a_key_and_nothing_without(place: Place) -> No
 def test_the_command_serves_over_http_whom_a_key_of_ours_lets_read(
     place: Place, tmp_path: Path
 ) -> None:
-    """A process, keys of `meta-pipeline api-keys`: one that may read, and one that may not."""
+    """A process, keys of `meta-pipeline api-keys`: one that may read, and one that may not.
+
+    While the table of keys is locked, the token that stands in no table still opens.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}/mcp"
@@ -241,7 +244,12 @@ def test_the_command_serves_over_http_whom_a_key_of_ours_lets_read(
     process = subprocess.Popen(
         [sys.executable, "-m", "meta_pipeline.cli", "mcp", "--http", "--port", str(port)],
         cwd=tmp_path,
-        env={**os.environ, "DATABASE_URL": place.url, "META_PIPELINE_DATA": str(tmp_path)},
+        env={
+            **os.environ,
+            "DATABASE_URL": place.url,
+            "META_PIPELINE_DATA": str(tmp_path),
+            "META_MCP_TOKEN": KEY,
+        },
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -260,12 +268,20 @@ def test_the_command_serves_over_http_whom_a_key_of_ours_lets_read(
 
         listed = asyncio.run(run())
         assert [row["account_id"] for row in listed.structured_content["rows"]] == [N, E]
-        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+
+        def status(key: str) -> int:
+            accepted = "application/json, text/event-stream"
+            headers = {"Authorization": f"Bearer {key}", "Accept": accepted}
+            body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+            return httpx2.post(
+                url, json=body, headers=headers, timeout=PATIENCE_SECONDS
+            ).status_code
+
         for key in (made[Scope.FACTS], made[Scope.READ][:-1] + "x", "none"):
-            refused = httpx2.post(
-                url, json=body, headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE_SECONDS
-            )
-            assert refused.status_code == 401
+            assert status(key) == 401
+        with psycopg.connect(place.url) as other:
+            other.execute("LOCK meta_ads.api_keys IN ACCESS EXCLUSIVE MODE")
+            assert (status(made[Scope.READ]), status(KEY)) == (503, 200)
     finally:
         process.terminate()
         process.communicate(timeout=PATIENCE_SECONDS)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
@@ -12,12 +14,27 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from meta_pipeline.warehouse import WarehouseError
+
+from .exact_server import UNREADABLE
 from .server import TENANT
 
 Admits = Callable[[str], str | None]
-"""The tenant whose rows the bearer of a key may see; None for a key that lets nobody in."""
+"""The tenant whose rows the bearer of a key may see; None for a key that lets nobody in.
+
+WarehouseError or psycopg.Error where the tables do not say: the request is answered 503.
+"""
 # A question with its arguments is a few kB; what is longer is no call of a tool.
 MAX_BODY_BYTES = 1_048_576
+
+_KEY_NEEDED = JSONResponse(
+    {"error": "A key is needed: Authorization: Bearer KEY."},
+    status_code=401,
+    headers={"WWW-Authenticate": "Bearer"},
+)
+_CANNOT_TELL = JSONResponse({"error": UNREADABLE}, status_code=503)
+
+_log = logging.getLogger(__name__)
 
 
 class _Door:
@@ -34,14 +51,14 @@ class _Door:
             return
         key = _key(scope)
         # A key is looked up in the tables: on the event loop a slow one would hold up all others.
-        tenant = None if key is None else await run_in_threadpool(self._admits, key)
+        try:
+            tenant = None if key is None else await run_in_threadpool(self._admits, key)
+        except (WarehouseError, psycopg.Error) as error:
+            _log.error("no key can be looked up: %s", error)
+            await _CANNOT_TELL(scope, receive, send)
+            return
         if tenant is None:
-            refused = JSONResponse(
-                {"error": "A key is needed: Authorization: Bearer KEY."},
-                status_code=401,
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-            await refused(scope, receive, send)
+            await _KEY_NEEDED(scope, receive, send)
             return
         # A copy: the scope belongs to the server, which may use it again.
         await self._inner({**scope, TENANT: tenant or None}, receive, send)

@@ -13,6 +13,9 @@ from mcp.types import CallToolResult, InputRequiredResult, Tool
 from meta_pipeline.metrics.errors import UnknownName
 from meta_pipeline.warehouse import CannotTell, WarehouseError
 
+UNREADABLE = "Cannot tell: the tables cannot be read now. Ask again later."
+"""What is said where Postgres does not answer: its own words name hosts and roles."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -53,6 +56,4 @@ def _of_tables(error: BaseException | None) -> str | None:
     """What to say where Postgres was in the way; None where it was something else."""
     if isinstance(error, CannotTell):
         return str(error)
-    # Its words name hosts and roles, which are not for every program that asks.
-    is_theirs = isinstance(error, WarehouseError | psycopg.Error)
-    return "Cannot tell: the tables cannot be read now. Ask again later." if is_theirs else None
+    return UNREADABLE if isinstance(error, WarehouseError | psycopg.Error) else None
