@@ -72,6 +72,12 @@ class GraphError(Exception):
 # -- the request itself ---------------------------------------------------------------------
 
 
+def body_too_large(most_bytes: int) -> GraphError:
+    """Of a request that is refused before all of it is there; see FIDELITY.md."""
+    most = f"{most_bytes // 2**20} MiB"
+    return GraphError(f"(#1) The request body has more than {most}", code=1, status=413)
+
+
 def invalid_parameter(message: str, *, blame: str | None = None) -> GraphError:
     return GraphError(f"(#100) {message}", code=100, blame=[blame] if blame else None)
 

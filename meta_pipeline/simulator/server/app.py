@@ -26,13 +26,12 @@ class Application:
         if scope["path"].startswith("/_sim"):
             await self._control(scope, receive, send)
             return
-        body = b""
-        more = scope["method"] not in {"GET", "HEAD"}
-        while more:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-        outcome = self._outcome(scope, body)
+        try:
+            body = b"" if scope["method"] in {"GET", "HEAD"} else await wire.body_of(receive)
+            outcome = self._outcome(scope, body)
+        except errors.GraphError as error:
+            refusal = document(error.body("A0000000000"))
+            outcome = Served(GraphAnswer(error.status, refusal, {"content-type": JSON}))
         if outcome.latency_seconds:
             clock = self._sim.clock
             if isinstance(clock, VirtualClock):
@@ -51,11 +50,7 @@ class Application:
             target += "?" + scope["query_string"].decode("latin-1")
         # HTTP/1.0 knows no Host; the socket's own address serves as well.
         host = headers.get("host") or "{}:{}".format(*scope["server"])
-        try:
-            request = requests.parse(
-                scope["method"], target, headers=headers, body=body, base_url=f"http://{host}"
-            )
-        except errors.GraphError as error:
-            refusal = document(error.body("A0000000000"))
-            return Served(GraphAnswer(error.status, refusal, {"content-type": JSON}))
+        request = requests.parse(
+            scope["method"], target, headers=headers, body=body, base_url=f"http://{host}"
+        )
         return self._sim.service.handle(request)

@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, Router
 
-from meta_pipeline.simulator.server import instructions, status_page
+from meta_pipeline.simulator.api.errors import GraphError
+from meta_pipeline.simulator.server import instructions, status_page, wire
 from meta_pipeline.simulator.server.faults import FaultRule
 from meta_pipeline.simulator.server.simulation import Simulation
 from meta_pipeline.simulator.world import EditRefusedError
@@ -43,8 +44,8 @@ def router(sim: Simulation) -> Router:
 
     def endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            raw = await request.body()
             try:
+                raw = await wire.body_of(request.receive)
                 body = orjson.loads(raw) if raw else {}
                 if not isinstance(body, dict):
                     raise ValueError("the body must be a JSON object")
@@ -58,6 +59,8 @@ def router(sim: Simulation) -> Router:
                 return _json({"error": str(error)}, 404)
             except HTTPException as error:
                 return _json({"error": error.detail}, error.status_code)
+            except GraphError as error:
+                return _json({"error": error.message}, error.status)
             return _json(shown, 200)
 
         return answer

@@ -1,4 +1,4 @@
-"""Answers on the wire, and the faults that must happen there.
+"""Bodies of requests, answers on the wire, and the faults that must happen there.
 
 A connection dropped before the first byte, a body cut short, silence, a TCP reset; bodies
 compressed, padded to any size, or a byte at a time.
@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import replace
 from typing import Any
 
+from meta_pipeline.simulator.api import errors
 from meta_pipeline.simulator.api.calls import GraphAnswer
 from meta_pipeline.simulator.server.faults import Fault
 from meta_pipeline.simulator.server.service import Served
@@ -23,11 +24,25 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+MOST_BYTES = 10 * 2**20
+"""Of a request's body: a batch of 50 reads has some tens of kB."""
 # So much of an answer without an end is in memory at a time.
 _PIECE_BYTES = 1 << 20
 # A gzip file may be many members one after the other: one is packed, and sent again and again.
 _MEMBER_BYTES = 16_000_000
 _ENDLESS_BYTES = 1 << 40  # a content-length that no drip ever reaches
+
+
+async def body_of(receive: Receive) -> bytes:
+    """The body of a request; GraphError (413) as soon as it is more than `MOST_BYTES`."""
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MOST_BYTES:
+            raise errors.body_too_large(MOST_BYTES)
+        more = message.get("more_body", False)
+    return bytes(body)
 
 
 async def reply(outcome: Served, receive: Receive, send: Send) -> None:

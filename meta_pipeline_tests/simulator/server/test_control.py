@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import requests
 from requests.exceptions import ConnectionError  # noqa: A004
 
 from meta_pipeline.simulator import FAULTS, Simulator, WallClock, World
+from meta_pipeline.simulator.server.wire import MOST_BYTES
 from meta_pipeline_tests.simulator.conftest import Graph
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
@@ -35,6 +37,21 @@ def test_a_fault_is_set_up_counted_and_cleared(sim: Simulator, graph: Graph, acc
     [rule] = control(sim, "GET", "/faults")["faults"]
     assert (rule["seen"], rule["fired"]) == (2, 1)
     assert control(sim, "DELETE", "/faults") == {"faults": []}
+
+
+@pytest.mark.parametrize("path", ["/v26.0/", "/_sim/faults"])
+def test_a_body_without_an_end_is_refused(sim: Simulator, path: str) -> None:
+    host, _, port = sim.address.partition(":")
+    piece = b" " * 65_536
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as sent:
+        head = f"POST {path} HTTP/1.1\r\nHost: {sim.address}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        sent.sendall(head.encode())
+        for _ in range(MOST_BYTES // len(piece) + 1):
+            sent.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+        answer = b""
+        while b"}" not in answer:
+            answer += sent.recv(65_536)
+    assert (answer.split()[1], b"more than 10 MiB" in answer) == (b"413", True)
 
 
 def test_a_fault_takes_arguments(sim: Simulator, graph: Graph, account: str) -> None:
