@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .asking import RequestRefused, Wish, ask, cancel
+from .asking import RequestRefused, TooManyOpen, Wish, ask, cancel
+from .by_id import named_sync
 from .claims import Claim, claims
 from .dispatcher import Dispatcher, RunState
 from .price import Price, price
@@ -13,9 +14,11 @@ __all__ = [
     "Price",
     "RequestRefused",
     "RunState",
+    "TooManyOpen",
     "Wish",
     "ask",
     "cancel",
     "claims",
+    "named_sync",
     "price",
 ]

@@ -12,6 +12,11 @@ from meta_pipeline.model.part import DEFAULT_PARTS, Part
 from meta_pipeline.moments import awaited, past
 from meta_pipeline.warehouse import SyncRequestRow
 
+from .asking import MOST_OBJECTS
+
+ANEW_SECONDS = 1
+"""How fresh what was named may be where it is read with its account: by id it is read anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimScope:
@@ -57,6 +62,16 @@ def objects_of(rows: Iterable[SyncRequestRow]) -> dict[Part, tuple[str, ...]]:
     return {part: tuple(ids) for part, ids in sorted(by_part.items())}
 
 
+def mean_the_account(rows: Iterable[SyncRequestRow]) -> bool:
+    """Whether the rows name so many ids together that their parts are read instead."""
+    return sum(sum(row.object_counts.values()) for row in rows) > MOST_OBJECTS
+
+
+def parts_named(rows: Iterable[SyncRequestRow]) -> frozenset[Part]:
+    """The parts that the ids of the rows are of."""
+    return frozenset(Part(part) for row in rows for part in row.object_counts)
+
+
 def is_due(row: SyncRequestRow, now: datetime) -> bool:
     """Whether what the request waits for is over."""
     # One of the future was written by a clock ahead, and so was what it waits for.
@@ -99,9 +114,15 @@ def joinable(
     It brings all they ask for, and began no longer before they were made than what they call
     fresh enough.
     """
+    # Many of a claim ask for the same: each pending one is held against it once.
+    syncs: dict[str, dict[object, SyncRequestRow]] = {}
+    for row in running:
+        parts = None if row.parts is None else tuple(row.parts)
+        asked = (row.claim_id, row.claimed_at, parts, row.since, row.until, row.is_named)
+        syncs.setdefault(row.account_id, {}).setdefault(asked, row)
     joined: dict[str, list[str]] = {}
     for row in pending:
-        for other in running:
+        for other in syncs.get(row.account_id, {}).values():
             if other.claim_id and _covers(other, row):
                 joined.setdefault(other.claim_id, []).append(row.request_id)
                 break
@@ -110,7 +131,7 @@ def joinable(
 
 def _covers(running: SyncRequestRow, row: SyncRequestRow) -> bool:
     # Forced means read anew: what was begun before was not begun for it.
-    if row.account_id != running.account_id or row.objects or running.objects or row.force:
+    if row.is_named or running.is_named or row.force:
         return False
     if (row.since, row.until) != (running.since, running.until) or running.claimed_at is None:
         return False
@@ -131,13 +152,16 @@ def _is_usual(row: SyncRequestRow) -> bool:
 def _together(rows: Sequence[SyncRequestRow]) -> tuple[ClaimScope, list[SyncRequestRow]]:
     """The oldest request, and all that one sync with it serves."""
     first = rows[0]
-    if first.objects:
-        served = [row for row in rows if row.objects]
-        return ClaimScope(is_named=True, parts=None), served
+    if first.is_named:
+        served = [row for row in rows if row.is_named]
+        if not mean_the_account(served):
+            return ClaimScope(is_named=True, parts=None), served
+        parts = parts_named(served)
+        return ClaimScope(is_named=False, parts=parts, max_age_seconds=ANEW_SECONDS), served
     alike = [
         row
         for row in rows
-        if not row.objects
+        if not row.is_named
         and (row.since, row.until, row.force) == (first.since, first.until, first.force)
     ]
     # What the settings bring is not known here: it holds the usual parts, and perhaps more.

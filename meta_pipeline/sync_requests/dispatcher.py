@@ -51,8 +51,8 @@ class Dispatcher:
         """
         store = self.warehouse.sync_requests
         served: dict[str, list[SyncRequestRow]] = {}
-        for row in store.open():
-            if row.state == "running" and row.claim_id:
+        for row in store.open(["running"]):
+            if row.claim_id:
                 served.setdefault(row.claim_id, []).append(row)
         for claim_id, rows in served.items():
             run = runs.get(claim_id)
@@ -94,9 +94,12 @@ class Dispatcher:
         left = [row for row in pending if row.request_id not in joined]
         taken = {*busy, *(row.account_id for row in running)}
         blocked = self._blocked(left, taken, now)
-        for account_id, (reason, until) in blocked.items():
-            ids = [row.request_id for row in left if row.account_id == account_id]
-            store.wait(ids, reason, until)
+        held = dict[str, list[str]]()
+        for row in left:
+            if row.account_id in blocked:
+                held.setdefault(row.account_id, []).append(row.request_id)
+        for account_id, ids in held.items():
+            store.wait(ids, *blocked[account_id])
         claimed = claims(left, now, busy={*taken, *blocked}, accounts_per_run=self.accounts_per_run)
         # Where two look at once, each serves what it got.
         got = ((claim, store.claim(claim.request_ids, claim.claim_id, now)) for claim in claimed)
@@ -110,11 +113,11 @@ class Dispatcher:
         for row in pending:
             if row.account_id not in taken and is_due(row, now):
                 use_cases = asked.setdefault(row.account_id, set())
-                parts = set() if row.objects else set(row.parts or map(str, DEFAULT_PARTS))
+                parts = set() if row.is_named else set(row.parts or map(str, DEFAULT_PARTS))
                 if not parts.isdisjoint(map(str, INSIGHTS)):
                     use_cases.add(ADS_INSIGHTS)
                 # Objects that are named are read by id, whatever they are.
-                if row.objects or parts.difference(map(str, INSIGHTS)):
+                if row.is_named or parts.difference(map(str, INSIGHTS)):
                     use_cases.add(ADS_MANAGEMENT)
         if not asked:
             return {}
@@ -169,16 +172,19 @@ class Dispatcher:
     def _again(
         self, rows: Sequence[SyncRequestRow], why: str, until: datetime | None, now: datetime
     ) -> None:
+        by_attempts: dict[int, list[str]] = {}
         for row in rows:
-            if row.attempts < MOST_ATTEMPTS:
-                self.warehouse.sync_requests.wait([row.request_id], why, until)
+            by_attempts.setdefault(row.attempts, []).append(row.request_id)
+        for attempts, ids in by_attempts.items():
+            if attempts < MOST_ATTEMPTS:
+                self.warehouse.sync_requests.wait(ids, why, until)
                 continue
             self.warehouse.sync_requests.finish(
-                [row.request_id],
+                ids,
                 now,
                 state="failed",
                 outcome=None,
-                message=f"{why} That happened {row.attempts} times: see its runs in Dagster.",
+                message=f"{why} That happened {attempts} times: see its runs in Dagster.",
             )
 
 

@@ -38,11 +38,7 @@ def collect(warehouse: Warehouse, now: datetime, quiet: timedelta) -> list[str]:
     alone: its changes stay pending and go together when it may be called.
     """
     unpack(warehouse)
-    waiting = {
-        row.account_id
-        for row in warehouse.sync_requests.open()
-        if row.source == "webhook" and row.state == "pending"
-    }
+    waiting = warehouse.sync_requests.waiting_accounts("webhook")
     made: list[str] = []
     for account_id in warehouse.webhooks.due(now - quiet, now - LATEST * quiet, now):
         if account_id in waiting:

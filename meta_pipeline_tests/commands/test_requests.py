@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from meta_pipeline.sync_requests.asking import MOST_OPEN
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.commands.shell import Shell, shell_of, spec
+from meta_pipeline_tests.sync_requests.rows import row
 
 
 @pytest.fixture
@@ -31,6 +33,9 @@ def test_from_the_wish_to_its_end(shell: Shell) -> None:
     assert len(shell.sim.journal) == 0, "who asks makes no call"
     listed = shell.run("requests", "list").stdout
     assert "2 ads by id" in listed
+    assert "objects" not in (brief := shell.json("requests", "list")[0])
+    assert brief["object_counts"] == {"ads": 2}
+    assert shell.json("requests", "show")["objects"] == {"ads": ["123", "456"]}
     assert "all that is on, forced" in listed
     shown = shell.run("requests", "show", row["request_id"][:8]).stdout
     assert "[bold]here" in shown
@@ -51,6 +56,16 @@ def test_from_the_wish_to_its_end(shell: Shell) -> None:
     assert "Synced with 4 calls." in told
     assert "runs show aaaaaaaa" in told
     assert [one["state"] for one in shell.json("requests", "list", "--state", "done")] == ["done"]
+
+
+def test_where_too_many_wait_it_says_what_to_do(shell: Shell) -> None:
+    shell.run("sync", "--all", "--only", "campaigns")
+    with Warehouse(shell.url) as warehouse:
+        account_id = shell.ids[0]
+        warehouse.sync_requests.add([row(f"r{n}", account_id) for n in range(MOST_OPEN)])
+    result = shell.run("requests", "add", "Shop")
+    assert result.exit_code == 2
+    assert "not needed" in " ".join(result.output.replace("│", " ").split())
 
 
 WRONG = {

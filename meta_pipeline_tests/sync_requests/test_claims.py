@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meta_pipeline.model.part import Part
+from meta_pipeline.sync_requests.asking import MOST_OBJECTS
 from meta_pipeline.sync_requests.claims import claims, joinable, objects_of
 from meta_pipeline.warehouse import SyncRequestRow
 from meta_pipeline_tests.sync_requests.rows import NOW, SECOND, row
@@ -32,6 +33,16 @@ def test_ids_are_added_up_and_read_before_what_was_asked_for_later() -> None:
     assert claim.scope.is_named
     assert claim.request_ids == ["r1", "r2"]
     assert objects_of(claim.rows["act_1"]) == {Part.ADS: ("1", "2", "3"), Part.CAMPAIGNS: ("9",)}
+
+
+def test_ids_that_are_too_many_together_are_one_sync_of_their_account() -> None:
+    many = [str(number) for number in range(MOST_OBJECTS)]
+    rows = [row("r1", objects={"ads": many}), row("r2", objects={"adsets": ["9"]}), row("r3")]
+    (claim,) = claims(rows, NOW)
+    assert (claim.scope.is_named, claim.request_ids) == (False, ["r1", "r2"])
+    assert claim.scope.parts == frozenset({Part.ADS, Part.ADSETS})
+    (within,) = claims([rows[0], rows[2]], NOW)
+    assert within.scope.is_named
 
 
 def test_other_days_are_another_sync_after_the_first() -> None:

@@ -14,9 +14,12 @@ import pytest
 from markupsafe import Markup
 
 from meta_pipeline.printable import printable
+from meta_pipeline.sync_requests.asking import MOST_OPEN
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web.rendering import templates
 from meta_pipeline_tests.metrics.rows import Rows
+from meta_pipeline_tests.sync_requests.rows import NOW
+from meta_pipeline_tests.sync_requests.rows import row as request
 from meta_pipeline_tests.web.filled import site, web_warehouse
 from meta_pipeline_tests.web.world import ACCOUNT, CELLS, HOSTILE, OTHER
 
@@ -362,6 +365,25 @@ def test_sync_now_is_a_wish_in_the_inbox_and_in_the_audit(
     back = browser.post("/sync/cancel", data={"csrf": token[1], "request": rows[0].request_id})
     assert "Cancelled" in back.text
     assert len(web_warehouse.sync_requests.open()) == 2
+
+
+def test_where_too_many_wait_the_page_says_what_to_do(
+    browser: httpx2.Client, web_warehouse: Warehouse
+) -> None:
+    store = web_warehouse.sync_requests
+    others = [one.request_id for one in store.open()]
+    store.finish(others, NOW, state="cancelled", outcome=None, message=None)
+    store.add([request(f"r{number}", ACCOUNT) for number in range(MOST_OPEN)])
+    token = re.search(r'name="csrf" value="([^"]+)"', browser.get("/sync").text)
+    assert token
+    answer = browser.post("/sync", data={"csrf": token[1], "account": ACCOUNT})
+    assert answer.status_code == 400
+    assert "take back those that are not needed" in answer.text
+    back = browser.post("/sync/cancel", data={"csrf": token[1], "request": "r1"})
+    assert "Cancelled" in back.text
+    assert "Asked for" in browser.post("/sync", data={"csrf": token[1], "account": ACCOUNT}).text
+    all_open = [one.request_id for one in store.open()]
+    assert store.finish(all_open, NOW, state="done", outcome=None, message=None) == MOST_OPEN
 
 
 def test_a_backfill_says_its_price_before_it_is_asked_for(browser: httpx2.Client) -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from meta_pipeline.governor import Thresholds
 from meta_pipeline.sync_requests import Dispatcher
-from meta_pipeline.sync_requests.asking import MOST_OBJECTS
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.sync_requests.asking import MOST_OBJECTS, MOST_OPEN
+from meta_pipeline.warehouse import SyncRequestRow, Warehouse
 from meta_pipeline.webhooks import changes_of, collect
 from meta_pipeline_tests.sync_requests.rows import NOW, SECOND, account
+from meta_pipeline_tests.sync_requests.rows import row as request
 from meta_pipeline_tests.webhooks.deliveries import changed, envelope
 
 QUIET = timedelta(seconds=5)
@@ -29,6 +30,11 @@ def deliver(told: Warehouse, body: bytes, after_seconds: float = 0) -> None:
     told.webhooks.keep(changes_of(body), NOW + after_seconds * SECOND)
 
 
+def asked_for(told: Warehouse) -> list[SyncRequestRow]:
+    """The open requests with the ids they name."""
+    return told.sync_requests.whole([row.request_id for row in told.sync_requests.open()])
+
+
 def states(told: Warehouse) -> dict[str, int]:
     return {state: found[0] for state, found in told.webhooks.counts().items()}
 
@@ -40,7 +46,7 @@ def test_what_is_named_is_one_request_once_it_is_quiet(told: Warehouse) -> None:
     assert collect(told, NOW + 4 * SECOND, QUIET) == []
     (second,) = collect(told, NOW + 5 * SECOND, QUIET)
     (first,) = collect(told, NOW + 8 * SECOND, QUIET)
-    rows = {row.request_id: row for row in told.sync_requests.open()}
+    rows = {row.request_id: row for row in asked_for(told)}
     assert {part: sorted(ids) for part, ids in (rows[first].objects or {}).items()} == {
         "ads": ["5", "6", "8"],
         "campaigns": ["7"],
@@ -89,7 +95,7 @@ def test_an_object_of_any_level_is_found_in_our_tables(told: Warehouse) -> None:
     advice = {"field": "ad_recommendations", "value": {"ad_object_ids": ["31", "32", "33"]}}
     deliver(told, envelope(advice))
     collect(told, NOW + QUIET, QUIET)
-    (row,) = told.sync_requests.open()
+    (row,) = asked_for(told)
     assert row.objects == {"adsets": ["31"]}
 
 
@@ -106,6 +112,17 @@ def test_what_names_more_than_a_request_takes_asks_for_the_parts(told: Warehouse
     deliver(told, envelope(advice))
     deliver(told, envelope(changed("5"), account="2"))
     assert len(collect(told, NOW + QUIET, QUIET)) == 2
-    asked = {row.account_id: (row.parts, row.objects) for row in told.sync_requests.open()}
+    asked = {row.account_id: (row.parts, row.objects) for row in asked_for(told)}
     assert asked == {"act_1": (["ads"], None), "act_2": (None, {"ads": ["5"]})}
+    assert states(told) == {"requested": 2}
+
+
+def test_what_others_ask_for_without_end_loses_nothing_that_meta_tells(told: Warehouse) -> None:
+    for number in range(MOST_OPEN):
+        ids = {"ads": [str(n + 1) for n in range(MOST_OBJECTS)]}
+        told.sync_requests.add([request(f"r{number}", objects=None if number else ids)])
+    deliver(told, envelope(changed("5"), changed("7", "campaign")))
+    (request_id,) = collect(told, NOW + QUIET, QUIET)
+    (row,) = told.sync_requests.whole([request_id])
+    assert (row.parts, row.objects) == (["ads", "campaigns"], None)
     assert states(told) == {"requested": 2}

@@ -15,9 +15,7 @@ from meta_pipeline.model.sync_run import Status
 from meta_pipeline.settings import Settings
 from meta_pipeline.simulator import App
 from meta_pipeline.simulator.server.webhooks import AGAIN_AFTER, Change
-from meta_pipeline.sync import SyncRequest
-from meta_pipeline.sync_requests import Dispatcher, RunState
-from meta_pipeline.sync_requests.claims import objects_of
+from meta_pipeline.sync_requests import Dispatcher, RunState, named_sync
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.secret import Secret
 from meta_pipeline.web.access.sign_in import sign_in_of
@@ -45,10 +43,8 @@ class Told:
         dispatcher = Dispatcher(self.lab.warehouse, Thresholds())
         done: list[Status] = []
         for claim in dispatcher.take(now):
-            for account_id, rows in claim.rows.items():
-                request = SyncRequest(
-                    account_id, objects=objects_of(rows), dagster_run_id=claim.claim_id
-                )
+            for rows in claim.rows.values():
+                request = named_sync(self.lab.warehouse, rows, claim.claim_id)
                 done.append(self.lab.engine.sync(request).status)
             dispatcher.settle({claim.claim_id: RunState(claim.claim_id, is_finished=True)}, now)
         return done

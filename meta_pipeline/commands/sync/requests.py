@@ -1,6 +1,6 @@
 """`meta-pipeline requests`: asking for syncs that Dagster does, and what came of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -103,7 +103,7 @@ def add(
         # After it was asked for: a price is a service, and must not keep a wish from being made.
         cost = priced(warehouse, settings, wish, datetime.now(UTC))
     if as_json:
-        write_json(asdict(row))
+        write_json(_facts(row))
         return
     say(f"Asked for {row.account_id}: request {row.request_id[:_ID_SHOWN]}.")
     for sentence in cost.facts()["sentences"]:
@@ -130,7 +130,8 @@ def list_requests(
         ids = [one.account_id for one in stored(warehouse, account)] if account else None
         requests = warehouse.sync_requests.recent(limit, accounts=ids, states=state)
     if as_json:
-        write_json([asdict(row) for row in requests])
+        # Which ids one names is shown with the request itself.
+        write_json([_facts(row, leaving_out={"objects"}) for row in requests])
     elif requests:
         _print(requests)
     else:
@@ -150,12 +151,12 @@ def show(
         if request is not None:
             row = _found(warehouse, request)
         elif newest := warehouse.sync_requests.recent(1):
-            row = newest[0]
+            row = _found(warehouse, newest[0].request_id)
         else:
             say("Nobody asked for anything.")
             return
     if as_json:
-        write_json(asdict(row))
+        write_json(_facts(row))
         return
     say(
         f"Request {row.request_id} of {one_line(row.requested_by)} ({row.source}) for "
@@ -247,9 +248,14 @@ def _found(warehouse: "Warehouse", given: str) -> "SyncRequestRow":
     )
 
 
+def _facts(row: "SyncRequestRow", leaving_out: Collection[str] = ()) -> dict[str, Any]:
+    facts = asdict(row) | {"object_counts": row.object_counts or None}
+    return {name: facts[name] for name in facts if name not in {"counted_objects", *leaving_out}}
+
+
 def _what(row: "SyncRequestRow") -> str:
-    if row.objects:
-        counts = (f"{len(ids)} {part}" for part, ids in row.objects.items())
+    if row.is_named:
+        counts = (f"{count} {part}" for part, count in row.object_counts.items())
         return f"{', '.join(counts)} by id"
     parts = ", ".join(row.parts) if row.parts else "all that is on"
     span = f" of {row.since} to {row.until or 'today'}" if row.since else ""

@@ -26,10 +26,9 @@ from meta_pipeline.orchestration.session import SyncSession
 from meta_pipeline.orchestration.tables import ENTITY_EXTRAS, STRUCTURE
 from meta_pipeline.redaction import redact
 from meta_pipeline.settings import Settings
-from meta_pipeline.sync import Extras, Status, SyncRequest
+from meta_pipeline.sync import Extras, Status
 from meta_pipeline.sync.context import thresholds_from
-from meta_pipeline.sync_requests import Dispatcher
-from meta_pipeline.sync_requests.claims import objects_of
+from meta_pipeline.sync_requests import Dispatcher, named_sync
 from meta_pipeline.warehouse import CannotTell, Warehouse
 from meta_pipeline.webhooks import collect
 
@@ -60,16 +59,10 @@ def read_by_id(context: dg.OpExecutionContext, session: dg.ResourceParam[SyncSes
     outcome = StepOutcome(frozenset())
     rows = session.warehouse.sync_requests.claimed(claim_id)
     for account_id in dict.fromkeys(row.account_id for row in rows):
-        objects = objects_of(row for row in rows if row.account_id == account_id)
+        asked = [row for row in rows if row.account_id == account_id]
         session.tell = context.log.info
         session.note = note_for(session.warehouse, {CLAIM_TAG: claim_id}, account_id, session.now)
-        request = SyncRequest(
-            account_id,
-            parts=frozenset(objects),
-            objects=objects,
-            reason="requested",
-            dagster_run_id=context.run_id,
-        )
+        request = named_sync(session.warehouse, asked, context.run_id)
         try:
             record, account = session.sync(request)
         except Exception as error:  # one account must not take the others with it
@@ -80,12 +73,12 @@ def read_by_id(context: dg.OpExecutionContext, session: dg.ResourceParam[SyncSes
         if record.status is not Status.SUCCESS:
             context.log.warning(sentence(record))
         for table in (*STRUCTURE, *ENTITY_EXTRAS):
-            if table.part in objects:
+            if ids := request.objects.get(table.part):
                 context.log_event(
                     dg.AssetObservation(
                         table.key,
                         partition=account_id,
-                        description=f"{len(objects[table.part])} read by id. {sentence(record)}",
+                        description=f"{len(ids)} read by id. {sentence(record)}",
                         metadata=record_metadata(record, account),
                     )
                 )
@@ -136,13 +129,13 @@ def _tick(
     # First what Meta told: it becomes requests that this very tick can serve.
     collect(warehouse, now, timedelta(seconds=settings.webhook_quiet_seconds))
     dispatcher = Dispatcher(warehouse, thresholds_from(settings), settings.accounts_per_run)
-    open_rows = warehouse.sync_requests.open()
-    if not open_rows:
+    running, pending, _ = warehouse.sync_requests.standing()
+    if not running + pending:
         return dg.SkipReason("Nobody asked for anything.")
     keep_slots(context.instance, settings.max_syncs)
-    claim_ids = dict.fromkeys(row.claim_id for row in open_rows if row.claim_id)
+    claim_ids = warehouse.sync_requests.open_claims()
     # Before anything is taken: an account whose run has ended is free again.
-    dispatcher.settle(runs_of(context.instance, list(claim_ids)), now)
+    dispatcher.settle(runs_of(context.instance, claim_ids), now)
     taken = dispatcher.take(now, busy=in_flight(context.instance).accounts)
     extras = Extras.of(settings)
     wanted = (account_id for claim in taken for account_id in claim.rows)
@@ -155,8 +148,6 @@ def _tick(
 
 
 def _waiting(warehouse: Warehouse) -> str:
-    rows = warehouse.sync_requests.open()
-    running = sum(row.state == "running" for row in rows)
-    why = next((row.message for row in rows if row.state == "pending" and row.message), None)
-    said = f"{running} requests are being served, {len(rows) - running} wait."
+    running, pending, why = warehouse.sync_requests.standing()
+    said = f"{running} requests are being served, {pending} wait."
     return f"{said} {why}" if why else said

@@ -43,6 +43,20 @@ class SyncRequestRow:
     message: str | None = None
     sync_run_ids: list[str] | None = None
     finished_at: datetime | None = None
+    counted_objects: dict[str, int] | None = None
+    """No column: how many ids are named, by part, in a row that was read without `objects`."""
+
+    @property
+    def object_counts(self) -> dict[str, int]:
+        """How many ids it names, by part; empty for whole parts."""
+        if self.objects is None:
+            return self.counted_objects or {}
+        return {part: len(ids) for part, ids in self.objects.items()}
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it names objects, which are read by id."""
+        return bool(self.object_counts)
 
     @property
     def is_open(self) -> bool:
@@ -50,9 +64,58 @@ class SyncRequestRow:
         return self.state in ("pending", "running")
 
 
-_COLUMNS = tuple(field.name for field in fields(SyncRequestRow))
+OPEN_OF_ACCOUNT = 500
+"""Rows of an account that wait, and that run, which one look takes; the others follow."""
+MOST_OPEN = 2_000
+"""Rows that one look takes of all accounts."""
+_COLUMNS = tuple(one.name for one in fields(SyncRequestRow) if one.name != "counted_objects")
 _JSON = ("parts", "objects", "progress", "sync_run_ids")
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM meta_ads.sync_requests"
+# A row can name thousands of ids, which lists and ticks have no use for.
+_BRIEF = f"""
+    {", ".join(name for name in _COLUMNS if name != "objects")},
+    (
+        SELECT jsonb_object_agg(part, jsonb_array_length(ids))
+        FROM jsonb_each(objects) AS named (part, ids)
+    ) AS counted_objects
+"""
+_LIST = f"SELECT {_BRIEF} FROM meta_ads.sync_requests"
+# The oldest of each account before the second oldest of any, so that nobody's many keep others
+# waiting; of those who are told to wait, first who waits the shortest.
+_OPEN = f"""
+    SELECT {_BRIEF}
+    FROM (
+        SELECT {", ".join(_COLUMNS)}, row_number() OVER (
+            PARTITION BY account_id, state ORDER BY requested_at, request_id
+        ) AS place
+        FROM meta_ads.sync_requests
+        WHERE state IN ('pending', 'running') AND state = ANY (%(states)s)
+    ) AS open
+    WHERE place <= %(of_account)s
+    ORDER BY place, state DESC, not_before NULLS FIRST, requested_at, request_id
+    LIMIT %(most)s
+"""
+_STANDING = """
+    SELECT
+        count(*) FILTER (WHERE state = 'running'),
+        count(*) FILTER (WHERE state = 'pending'),
+        (array_agg(message ORDER BY requested_at, request_id)
+            FILTER (WHERE state = 'pending' AND message IS NOT NULL))[1]
+    FROM meta_ads.sync_requests WHERE state IN ('pending', 'running')
+"""
+# Of two that ask at once both would count one too few.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:sync_requests:' || %s, 0))"
+# Another tenant's requests of a shared account are no reason to refuse this one's.
+_HELD = """
+    SELECT count(*), coalesce(sum(ids), 0)::int
+    FROM (
+        SELECT (SELECT sum(jsonb_array_length(value)) FROM jsonb_each(objects)) AS ids
+        FROM meta_ads.sync_requests
+        WHERE account_id = %(account)s AND state IN ('pending', 'running')
+            AND tenant = coalesce(nullif(current_setting('meta_ads.tenant', true), ''), 'default')
+        LIMIT %(most)s
+    ) AS open
+"""
 _ADD = f"""
     INSERT INTO meta_ads.sync_requests ({", ".join(_COLUMNS)})
     VALUES ({", ".join(f"%({name})s" for name in _COLUMNS)})
@@ -110,20 +173,70 @@ class SyncRequestStore(Store):
                 f"{_SELECT} WHERE starts_with(request_id, %s) ORDER BY request_id LIMIT 2", (given,)
             ).fetchall()
 
-    def open(self, connection: Connection | None = None) -> list[SyncRequestRow]:
-        """Those that wait or are being served, in the order they were made."""
-        with self._using(connection) as used:
+    def open(self, states: Sequence[RequestState] = ("pending", "running")) -> list[SyncRequestRow]:
+        """Those that wait or are being served, in the order they were made, without `objects`.
+
+        Of each account the oldest OPEN_OF_ACCOUNT in each state, MOST_OPEN in all.
+        """
+        values = {"states": list(states), "of_account": OPEN_OF_ACCOUNT, "most": MOST_OPEN}
+        with self._using() as used:
             cursor = used.cursor(row_factory=class_row(SyncRequestRow))
-            return cursor.execute(
-                f"{_SELECT} WHERE state IN ('pending', 'running') ORDER BY requested_at, request_id"
-            ).fetchall()
+            rows = cursor.execute(_OPEN, values).fetchall()
+        return sorted(rows, key=lambda row: (row.requested_at, row.request_id))
+
+    def standing(self) -> tuple[int, int, str | None]:
+        """How many are being served and how many wait, and why the oldest of these does."""
+        with self._using() as used:
+            running, pending, why = used.execute(_STANDING).fetchone() or (0, 0, None)
+        return running, pending, why
+
+    def open_claims(self) -> list[str]:
+        """The claims that are being served."""
+        with self._using() as used:
+            return [
+                row[0]
+                for row in used.execute(
+                    "SELECT DISTINCT claim_id FROM meta_ads.sync_requests "
+                    "WHERE state = 'running' AND claim_id IS NOT NULL"
+                )
+            ]
+
+    def waiting_accounts(self, source: RequestSource) -> set[str]:
+        """The accounts for which a request of this source waits."""
+        with self._using() as used:
+            return {
+                row[0]
+                for row in used.execute(
+                    "SELECT DISTINCT account_id FROM meta_ads.sync_requests "
+                    "WHERE state = 'pending' AND source = %s",
+                    (source,),
+                )
+            }
+
+    def held(self, account_id: str, most: int, connection: Connection) -> tuple[int, int]:
+        """How many of the tenant are open for an account, and how many ids these name together.
+
+        At most so many are counted. Until the transaction ends nobody else asks for the account.
+        """
+        connection.execute(_LOCK, (account_id,))
+        found = connection.execute(_HELD, {"account": account_id, "most": most}).fetchone()
+        return found or (0, 0)
 
     def claimed(self, claim_id: str) -> list[SyncRequestRow]:
-        """Those that a claim serves, in the order they were made."""
+        """Those that a claim serves, in the order they were made, without `objects`."""
         with self._using() as used:
             cursor = used.cursor(row_factory=class_row(SyncRequestRow))
             return cursor.execute(
-                f"{_SELECT} WHERE claim_id = %s ORDER BY requested_at, request_id", (claim_id,)
+                f"{_LIST} WHERE claim_id = %s ORDER BY requested_at, request_id", (claim_id,)
+            ).fetchall()
+
+    def whole(self, ids: Sequence[str]) -> list[SyncRequestRow]:
+        """These requests with their `objects`, in the order they were made."""
+        with self._using() as used:
+            cursor = used.cursor(row_factory=class_row(SyncRequestRow))
+            return cursor.execute(
+                f"{_SELECT} WHERE request_id = ANY (%s) ORDER BY requested_at, request_id",
+                (list(ids),),
             ).fetchall()
 
     def recent(
@@ -135,11 +248,14 @@ class SyncRequestStore(Store):
         before: tuple[datetime, str] | None = None,
         connection: Connection | None = None,
     ) -> list[SyncRequestRow]:
-        """The newest, newest first; `before` is (requested_at, request_id) of the last one seen."""
+        """The newest, newest first, without `objects`.
+
+        `before` is (requested_at, request_id) of the last one seen.
+        """
         with self._using(connection) as used:
             cursor = used.cursor(row_factory=class_row(SyncRequestRow))
             return cursor.execute(
-                f"{_SELECT} WHERE (%(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s))"
+                f"{_LIST} WHERE (%(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s))"
                 " AND (%(states)s::text[] IS NULL OR state = ANY (%(states)s))"
                 " AND (%(at)s::timestamptz IS NULL"
                 " OR (requested_at, request_id) < (%(at)s, %(id)s))"

@@ -121,10 +121,8 @@ def sync_asked(visit: Visit, form: FormData, connection: Connection) -> Done:
 def sync_cancelled(visit: Visit, form: FormData, connection: Connection) -> Done:
     """Take back what has not begun."""
     wanted = str(form.get("request", ""))
-    row = next(
-        (one for one in visit.warehouse.sync_requests.open() if one.request_id == wanted), None
-    )
-    if row is None:
+    row = visit.warehouse.sync_requests.get(wanted, connection)
+    if row is None or not row.is_open:
         raise NotFound("There is no open request of that id.")
     by, now = visit.visitor.subject, visit.now
     done = cancel(visit.warehouse, row, by=by, now=now, connection=connection)

@@ -15,6 +15,7 @@ import pytest
 from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.redaction import redact
 from meta_pipeline.settings import Settings
+from meta_pipeline.sync_requests.asking import MOST_OPEN
 from meta_pipeline.warehouse import SyncRequestRow, Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.api_keys import KeyRefused, Scope, key_of, new_key
@@ -238,6 +239,11 @@ def test_a_request_from_its_price_to_its_end(mine: httpx2.Client, tables: Wareho
         "/sync-requests", json={"account_id": "act_2", "objects": {"ads": ["1", "2", "1"]}}
     )
     assert named.json()["objects"] == {"ads": ["1", "2"]}
+    listed = mine.get("/sync-requests", params={"account_id": "act_2"}).json()["data"][0]
+    assert "objects" not in listed, "a row may name thousands"
+    assert listed["object_counts"] == {"ads": 2}
+    shown = mine.get(f"/sync-requests/{listed['request_id']}").json()
+    assert (shown["objects"], shown["object_counts"]) == ({"ads": ["1", "2"]}, {"ads": 2})
     run = SyncRun("r" * 32, "act_2", "ads", NOW, status=Status.SUCCESS)
     tables.runs.close(run)
     assert [one["sync_run_id"] for one in walk(mine, "/sync-runs", 1, account_id="act_2")] == [
@@ -266,6 +272,29 @@ def test_a_wish_that_cannot_be_names_its_field(
 ) -> None:
     found = problem(mine.post("/sync-requests", json=wish), 422, "invalid")
     assert [one["field"] for one in found["errors"]] == [field]
+
+
+def test_who_asks_without_end_is_told_when_to_ask_again(
+    mine: httpx2.Client, tables: Warehouse
+) -> None:
+    def settled() -> None:
+        ids = [one.request_id for one in tables.sync_requests.open()]
+        tables.sync_requests.finish(ids, NOW, state="cancelled", outcome=None, message=None)
+
+    settled()
+    wish = {"account_id": "act_2", "objects": {"ads": [str(number) for number in range(1, 5_001)]}}
+    try:
+        assert mine.post("/sync-requests", json=wish).status_code == 202
+        again = problem(mine.post("/sync-requests", json=wish), 422, "invalid")
+        assert [one["field"] for one in again["errors"]] == ["objects"]
+        for _ in range(MOST_OPEN):
+            answer = mine.post("/sync-requests", json={"account_id": "act_2"})
+        assert "take back those" in problem(answer, 429, "too_many_requests")["detail"]
+        assert answer.headers["Retry-After"] == "60"
+        assert len(tables.sync_requests.open()) == MOST_OPEN
+        assert len(mine.get("/sync-requests?limit=1000").content) < 100_000
+    finally:
+        settled()
 
 
 def test_metrics_are_asked_as_everywhere(mine: httpx2.Client) -> None:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from meta_pipeline.metrics import MetricsError, UnknownName
 from meta_pipeline.printable import one_line
-from meta_pipeline.sync_requests import RequestRefused
+from meta_pipeline.sync_requests import RequestRefused, TooManyOpen
 from meta_pipeline.warehouse.errors import CannotTell, WarehouseError
 from meta_pipeline.web.programs.body import TooLarge
 
@@ -107,6 +107,10 @@ def _unavailable(error: WarehouseError) -> Problem:
 _KINDS: Sequence[tuple[type[Exception], Callable[[Any], Problem]]] = (
     (Problem, lambda error: error),
     (RequestValidationError, _invalid),
+    (
+        TooManyOpen,
+        lambda error: Problem("too_many_requests", str(error), headers={"Retry-After": "60"}),
+    ),
     (
         RequestRefused,
         lambda error: Problem(

@@ -61,7 +61,7 @@ class SyncWish(BaseModel):
         )
 
 
-class SyncRequest(BaseModel):
+class ListedSyncRequest(BaseModel):
     """A request, how far its sync is, or what came of it."""
 
     request_id: str
@@ -72,8 +72,8 @@ class SyncRequest(BaseModel):
     reason: str
     parts: list[str] | None
     """Null: what the settings bring."""
-    objects: dict[str, list[str]] | None
-    """Ids by part; null: everything of the account."""
+    object_counts: dict[str, int] | None
+    """How many ids are named, by part; null: everything of the account."""
     since: date | None
     until: date | None
     force: bool
@@ -88,6 +88,13 @@ class SyncRequest(BaseModel):
     """Why it waits, or what went wrong."""
     sync_run_ids: list[str] | None
     finished_at: datetime | None
+
+
+class SyncRequest(ListedSyncRequest):
+    """A request with the ids it names."""
+
+    objects: dict[str, list[str]] | None
+    """Ids by part; null: everything of the account."""
 
 
 class Price(BaseModel):
@@ -159,14 +166,17 @@ def list_sync_requests(
     state: Annotated[list[RequestState] | None, Query(max_length=5)] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> Page[SyncRequest]:
-    """List requests, newest first: of everybody, also those of the web and of webhooks."""
+) -> Page[ListedSyncRequest]:
+    """List requests, newest first: of everybody, also those of the web and of webhooks.
+
+    Which ids one names is shown with the request itself.
+    """
     rows = caller.warehouse.sync_requests.recent(
         limit + 1, accounts=account_id, states=state, before=_before(cursor)
     )
     last = rows[limit - 1] if len(rows) > limit else None
     more = cursor_of(last.requested_at, last.request_id) if last else None
-    return Page(data=[_shown(row) for row in rows[:limit]], next_cursor=more)
+    return Page(data=[ListedSyncRequest(**_told(row)) for row in rows[:limit]], next_cursor=more)
 
 
 @syncs.get("/sync-requests/{request_id}")
@@ -217,7 +227,11 @@ def _request(caller: Caller, request_id: str) -> SyncRequestRow:
 
 
 def _shown(row: SyncRequestRow) -> SyncRequest:
-    return SyncRequest.model_validate(asdict(row))
+    return SyncRequest(**_told(row))
+
+
+def _told(row: SyncRequestRow) -> dict[str, Any]:
+    return asdict(row) | {"object_counts": row.object_counts or None}
 
 
 def _before(cursor: str | None) -> tuple[datetime, str] | None:
