@@ -9,11 +9,14 @@ import os
 import shutil
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from meta_pipeline.redaction import redact
@@ -21,7 +24,14 @@ from meta_pipeline.warehouse.redaction import without_secrets
 
 from .errors import LibrariesMissing, PlaceUnreachable
 
+MOST_BYTES: Final = 512 * 2**20
+"""Of a file that is read: a manifest of a million files has less."""
+CALL_SECONDS: Final = 300.0
+"""How long a store may take for a call without bytes: its library tries again within that."""
+_BYTES_A_SECOND = 100_000  # of a store that is slow and still works
 _UNFINISHED = ".unfinished"
+
+T = TypeVar("T")
 
 
 class Destination(ABC):
@@ -31,7 +41,7 @@ class Destination(ABC):
 
     @abstractmethod
     def read(self, path: str) -> bytes | None:
-        """What a file holds; None where there is none."""
+        """What a file holds; None where there is none. PlaceUnreachable beyond `MOST_BYTES`."""
 
     @abstractmethod
     def put(self, source: Path, path: str) -> None:
@@ -86,7 +96,9 @@ class Folder(Destination):
     def read(self, path: str) -> bytes | None:
         with self._told():
             try:
-                return self._at(path).read_bytes()
+                target = self._at(path)
+                _refuse_large(target.stat().st_size, str(target))
+                return target.read_bytes()
             except FileNotFoundError:
                 return None
 
@@ -156,10 +168,15 @@ class Folder(Destination):
 
 
 class ObjectStore(Destination):
-    """Whatever else fsspec knows: S3, Google Cloud Storage, Azure, ..."""
+    """Whatever else fsspec knows: S3, Google Cloud Storage, Azure, ...
 
-    def __init__(self, address: str) -> None:
+    Of no answer within `seconds`, and another for each 100 kB, PlaceUnreachable is made: the export
+    holds its transaction open meanwhile.
+    """
+
+    def __init__(self, address: str, *, seconds: float = CALL_SECONDS) -> None:
         self.address = address
+        self._seconds = seconds
         scheme = address.partition("://")[0]
         try:
             fsspec = import_module("fsspec")
@@ -179,23 +196,26 @@ class ObjectStore(Destination):
         self._prefix = f"{scheme}://{self._root.rstrip('/')}"
 
     def read(self, path: str) -> bytes | None:
+        inside = self._inside(path)
         with self._told():
             try:
-                content: bytes = self._files.cat_file(self._inside(path))
+                size_bytes: int = self._answer(lambda: self._files.info(inside)["size"] or 0)
+                _refuse_large(size_bytes, self.url(path))
+                content: bytes = self._answer(lambda: self._files.cat_file(inside), size_bytes)
             except FileNotFoundError:
                 return None
             return content
 
     def put(self, source: Path, path: str) -> None:
+        inside = self._inside(path)
         with self._told():
-            self._files.put_file(str(source), self._inside(path))
+            size_bytes = source.stat().st_size
+            self._answer(lambda: self._files.put_file(str(source), inside), size_bytes)
 
     def remove(self, path: str) -> None:
-        with self._told():
-            try:
-                self._files.rm_file(self._inside(path))
-            except FileNotFoundError:
-                return
+        inside = self._inside(path)
+        with self._told(), suppress(FileNotFoundError):
+            self._answer(lambda: self._files.rm_file(inside))
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
@@ -208,12 +228,32 @@ class ObjectStore(Destination):
     def _inside(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}"
 
+    def _answer(self, ask: Callable[[], T], size_bytes: int = 0) -> T:
+        """What the store says in time."""
+        answer: Future[T] = Future()
+
+        def listen() -> None:
+            try:
+                answer.set_result(ask())
+            except BaseException as error:
+                answer.set_exception(error)
+
+        # daemon: one that hangs must not keep the process from its end.
+        Thread(target=listen, name="export to a store", daemon=True).start()
+        seconds = self._seconds + size_bytes / _BYTES_A_SECOND
+        if not wait([answer], seconds).done:
+            raise PlaceUnreachable(
+                f"{self.address} gave no answer within {seconds:,.0f} s. Say it again when it "
+                "answers. What was exported before is whole."
+            )
+        return answer.result()
+
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:
             yield
-        # Told where the place is opened, with what to install.
-        except ImportError:
+        # The first is told where the place is opened, with what to install.
+        except (ImportError, PlaceUnreachable):
             raise
         except Exception as error:  # each library has errors of its own
             said = " ".join(str(error).split()) or type(error).__name__
@@ -223,3 +263,12 @@ class ObjectStore(Destination):
                 "in the environment and at what they may do there. What was exported before is "
                 "whole."
             ) from error
+
+
+def _refuse_large(size_bytes: int, where: str) -> None:
+    """Nobody fills the memory who may write to the place."""
+    if size_bytes > MOST_BYTES:
+        raise PlaceUnreachable(
+            f"{where} has {size_bytes:,} bytes: no list of an export is as long. Look at who put "
+            "it there. Nothing was read or written."
+        )

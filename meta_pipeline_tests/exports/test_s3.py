@@ -109,7 +109,7 @@ def test_what_a_store_says_is_told_without_its_secrets(said: str) -> None:
     def fails(*_: object) -> bytes:
         raise OSError(said)
 
-    place._files = SimpleNamespace(cat_file=fails)  # type: ignore[attr-defined]
+    place._files = SimpleNamespace(info=fails)  # type: ignore[attr-defined]
     with pytest.raises(PlaceUnreachable) as raised:
         place.read("manifest.json")
     assert "S3CRET" not in str(raised.value)
