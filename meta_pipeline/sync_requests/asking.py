@@ -15,6 +15,8 @@ from meta_pipeline.warehouse.stores.sync_requests import RequestSource
 
 ENOUGH_SECONDS = 60
 """What was read within the last minute is not read again because somebody asked for it."""
+ANEW_SECONDS = 1
+"""Of what Meta tells, and of ids read with their account: what is older may be from before it."""
 MOST_OBJECTS = 5_000
 """Ids in one request, and in all open ones of an account; who names more means the account."""
 MOST_OPEN = 100
@@ -117,6 +119,7 @@ def _row(
     wish: Wish, source: RequestSource, requested_by: str, reason: str, now: datetime
 ) -> SyncRequestRow:
     objects = wish.request().objects
+    enough = ANEW_SECONDS if source == "webhook" else ENOUGH_SECONDS
     return SyncRequestRow(
         request_id=uuid.uuid4().hex,
         account_id=wish.account_id,
@@ -127,7 +130,7 @@ def _row(
         objects={str(part): list(ids) for part, ids in objects.items()} or None,
         since=wish.since,
         until=wish.until,
-        max_age_seconds=None if wish.force else ENOUGH_SECONDS,
+        max_age_seconds=None if wish.force else enough,
         force=wish.force,
         requested_at=now,
     )

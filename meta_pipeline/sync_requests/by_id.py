@@ -8,7 +8,8 @@ from datetime import timedelta
 from meta_pipeline.sync.request import SyncRequest
 from meta_pipeline.warehouse import SyncRequestRow, Warehouse
 
-from .claims import ANEW_SECONDS, mean_the_account, objects_of, parts_named
+from .asking import ANEW_SECONDS
+from .claims import mean_the_account, objects_of, parts_named
 
 
 def named_sync(

@@ -12,10 +12,7 @@ from meta_pipeline.model.part import DEFAULT_PARTS, Part
 from meta_pipeline.moments import awaited, past
 from meta_pipeline.warehouse import SyncRequestRow
 
-from .asking import MOST_OBJECTS
-
-ANEW_SECONDS = 1
-"""How fresh what was named may be where it is read with its account: by id it is read anew."""
+from .asking import ANEW_SECONDS, MOST_OBJECTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,4 +125,5 @@ def test_what_others_ask_for_without_end_loses_nothing_that_meta_tells(told: War
     (request_id,) = collect(told, NOW + QUIET, QUIET)
     (row,) = told.sync_requests.whole([request_id])
     assert (row.parts, row.objects) == (["ads", "campaigns"], None)
+    assert row.max_age_seconds == 1, "what was read half a minute ago may be from before it"
     assert states(told) == {"requested": 2}
