@@ -86,10 +86,8 @@ _KNOWN = """
     ON CONFLICT DO NOTHING
 """
 _TAKE = "SELECT until FROM meta_ads.counted_until WHERE source = %(source)s FOR UPDATE"
-# A clock that is ahead, this process's or the server's, adds up nothing that is still to come.
-_NEWEST = """
-    SELECT least(%(until)s, now() - %(settled_after)s, max({moment})) FROM meta_ads.{table}
-"""
+# A process whose clock is ahead of the server's adds up nothing that is still to come.
+_UNTIL = "SELECT least(%s, meta_ads.present() - %s)"
 _ADD = """
     WITH settled AS (
         SELECT {columns} FROM meta_ads.{table}
@@ -128,9 +126,7 @@ def _settle(warehouse: Warehouse, table: str, until: datetime) -> datetime:
         # Statements of their own: who waited for another sees what that one has added.
         row = connection.execute(_TAKE, {"source": table}).fetchone()
         since: datetime = row[0] if row else _BEGINNING
-        newest = _NEWEST.format(table=table, moment=source.moment)
-        limits = {"until": until, "settled_after": _SETTLED_AFTER}
-        (until,) = connection.execute(newest, limits).fetchone() or (since,)
+        (until,) = connection.execute(_UNTIL, (until, _SETTLED_AFTER)).fetchone() or (since,)
         if since >= until:
             return since
         connection.execute(add, {"since": since, "until": until})

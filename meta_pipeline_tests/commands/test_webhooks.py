@@ -78,7 +78,8 @@ def test_from_the_subscription_to_what_was_told(shell: Shell) -> None:
     }
     assert "1 change requested" in shell.run("webhooks", "status").stdout
     (request,) = shell.json("requests", "list")
-    assert (request["source"], request["objects"]) == ("webhook", {"campaigns": [campaign]})
+    assert (request["source"], request["object_counts"]) == ("webhook", {"campaigns": 1})
+    assert shell.json("requests", "show")["objects"] == {"campaigns": [campaign]}
 
 
 def test_what_is_missing_is_said_before_meta_is_asked(shell: Shell) -> None:

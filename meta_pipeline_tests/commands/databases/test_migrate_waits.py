@@ -90,11 +90,12 @@ def test_whoever_ends_the_command_ends_what_it_started(
 ) -> None:
     child = tmp_path / "child"
     code = f"""if True:
-        import sys
+        import signal, sys
         from meta_pipeline.commands.migrate import ended
         from meta_pipeline.local.signals import termination_as_interrupt
         child = "import os, pathlib as p, signal; "
         child += "p.Path({str(child)!r}).write_text(str(os.getpid())); signal.pause()"
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup the tests ignore it
         with termination_as_interrupt():
             ended([sys.executable, "-c", child], {{}}, {str(tmp_path)!r})
     """
