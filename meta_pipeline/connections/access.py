@@ -141,6 +141,7 @@ class Access:
                     {"fields": "id,name"},
                     account_id=None,
                     endpoint_key="business",
+                    required=("id",),
                 )
             except (Retriable, Throttled):
                 raise

@@ -321,7 +321,8 @@ EDGES = (
     Edge("portfolio", lambda _: f"/{_BUSINESS}", frozenset({"business"}), answers="object",
          parts=frozenset(),
          work=_asking(lambda _, client: client.get(
-             _BUSINESS, {"fields": "id,name"}, account_id=None, endpoint_key="business"))),
+             _BUSINESS, {"fields": "id,name"}, account_id=None, endpoint_key="business",
+             required=("id",)))),
     Edge("code", lambda _: "/oauth/access_token", frozenset({"code_exchange"}), answers="object",
          parts=frozenset(), is_repeatable=False,
          work=_asking(lambda found, client: client.exchange_code(

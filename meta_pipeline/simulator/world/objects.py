@@ -150,8 +150,12 @@ class Objects:
         ordinal = self.ordinal(account_id)
         if ordinal is None:
             return []
+        logged = self.overlay.log.get(ordinal, [])
+        # What was edited in is in the tree as well.
+        known = {(at, level, index, event[0]) for at, level, index, event in logged}
         past = activities.history(self.trees[ordinal])
-        rows = sorted([*past, *self.overlay.log.get(ordinal, [])], key=lambda row: row[0])
+        before = [row for row in past if (*row[:3], row[3][0]) not in known]
+        rows = sorted([*before, *logged], key=lambda row: row[0])
         rows.reverse()
 
         def activity(row: int) -> Entity:

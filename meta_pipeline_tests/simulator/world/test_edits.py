@@ -71,6 +71,26 @@ def test_a_budget_edit_leaves_no_trace_in_updated_time(world: World, account: st
     assert set(types) == {"update_campaign_budget", "update_ad_set_budget"}
 
 
+def test_what_is_edited_is_in_the_change_log_once(world: World, account: str) -> None:
+    before = len(world.activities(account))
+    campaign = world.add_campaign(account)
+    adset = world.add_adset(campaign.id)
+    ad = world.add_ad(adset.id)
+    world.pause(campaign.id)
+    log = [
+        (one.values["object_id"], one.values["event_type"])
+        for one in world.activities(account)[: len(world.activities(account)) - before]
+    ]
+    assert sorted(log) == sorted(
+        [
+            (campaign.id, "create_campaign_group"),
+            (adset.id, "create_ad_set"),
+            (ad.id, "create_ad"),
+            (campaign.id, "update_campaign_run_status"),
+        ]
+    )
+
+
 def test_pausing_a_campaign_shows_below_without_touching_updated_time(
     world: World, clock: VirtualClock, account: str
 ) -> None:
