@@ -44,7 +44,7 @@ check: install ## Lint, types, doors between the rooms, Dagster definitions
 	@# A home of its own: the instance of dagster.yaml wants a database, the definitions want none.
 	DAGSTER_HOME=$$(mktemp -d) $(BIN)/dagster definitions validate -w workspace.yaml
 
-test: install ## All tests that are quick: about seven minutes on two cores
+test: install ## All tests that are quick: about nine minutes on two cores
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 test-all: install ## All tests, also the slow proofs
