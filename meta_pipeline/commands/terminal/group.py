@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from importlib import import_module
+from traceback import format_exc
 from typing import Any, ClassVar
 
 import typer
@@ -150,9 +151,10 @@ class Root(TyperGroup):
                 said = redact(str(getattr(error, "message", "")))
                 error.message = printable(said)  # type: ignore[attr-defined]
                 raise error
-            if ctx.params.get("traceback"):
-                raise error
             from .console import fail
             from .mistakes import exit_code, sentence
 
+            if ctx.params.get("traceback"):
+                typer.echo(printable(redact(format_exc())), err=True, nl=False)
+                raise typer.Exit(exit_code(error)) from None
             fail(sentence(error), exit_code(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,9 +17,11 @@ from typer.testing import CliRunner, Result
 
 from meta_pipeline.cli import app
 from meta_pipeline.commands.profile import ELSEWHERE
-from meta_pipeline.commands.terminal.mistakes import sentence
+from meta_pipeline.commands.terminal.mistakes import CANNOT_TELL, sentence
+from meta_pipeline.graph.errors import GraphError
 from meta_pipeline.settings import current
 from meta_pipeline.simulator import AccountSpec, Simulator, WallClock, World
+from meta_pipeline.warehouse.errors import CannotTell
 from meta_pipeline_tests.commands.tree import UNENDING, arguments, commands, shares
 
 TOKEN = "EAAVERYSECRETTOKEN"
@@ -267,7 +270,52 @@ def test_an_unforeseen_error_is_a_sentence_too(
     traced = CliRunner().invoke(app, ["--traceback", "status"])
     assert told.exit_code == 1
     assert "Unexpected ZeroDivisionError: division by zero." in told.stderr
-    assert isinstance(traced.exception, ZeroDivisionError)
+    assert traced.exit_code == 1
+    assert traced.stderr.startswith("Traceback (most recent call last):\n  File ")
+    assert traced.stderr.endswith("\nZeroDivisionError: division by zero\n")
+
+
+def told_with_traceback(
+    world: pytest.MonkeyPatch, error: Exception, cause: BaseException | None = None
+) -> Result:
+    """What `--traceback status` says of the error."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise error from cause
+
+    world.setattr("meta_pipeline.reports.status.read_status", broken)
+    current.cache_clear()
+    return CliRunner().invoke(app, ["--traceback", "status"])
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, ImportError, OSError, ValueError])
+def test_a_traceback_repeats_no_secret_of_the_error_nor_of_its_cause(
+    kind: type[Exception], world: pytest.MonkeyPatch, database_url: str
+) -> None:
+    url = f"https://graph.facebook.com/me?access_token={TOKEN}"
+    cause = kind(f"connection to postgresql://meta:{PASSWORD}@db/meta failed")
+    result = told_with_traceback(world, kind(f"{url} did not answer"), cause)
+    assert "graph.facebook.com" in result.stderr
+    assert "connection to postgresql://meta:" in result.stderr
+    assert TOKEN not in result.output
+    assert PASSWORD not in result.output
+
+
+def test_a_terminal_obeys_nothing_of_metas_in_a_traceback(
+    world: pytest.MonkeyPatch, database_url: str
+) -> None:
+    said = "\x1b[2J\x1b]8;;http://evil.example\x1b\\x\x9b31m\u202egnp.exe"
+    result = told_with_traceback(world, GraphError(said, code=100))
+    assert result.exit_code == 1
+    assert "gnp.exe" in result.stderr
+    assert result.stderr.count("\n") > 4, "it stands in lines"
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", result.output)
+
+
+def test_a_traceback_leaves_the_exit_code_what_it_is(
+    world: pytest.MonkeyPatch, database_url: str
+) -> None:
+    assert told_with_traceback(world, CannotTell("No answer in time.")).exit_code == CANNOT_TELL
 
 
 def test_a_full_disk_is_called_what_it_is() -> None:
