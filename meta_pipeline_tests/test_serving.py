@@ -20,17 +20,31 @@ from starlette.websockets import WebSocket
 from websockets.sync.client import connect as connect_websocket
 
 from meta_pipeline.serving import BoundedHttp
-from meta_pipeline_tests.waiting import PATIENCE_SECONDS
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
 from meta_pipeline_tests.web.served import running
 
+# More than the kernel keeps for a peer that does not read.
+LARGE_BYTES = 32 * 2**20
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST /%b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\n"
 
 
 class Hasty(BoundedHttp):
-    """Has less patience than a test."""
+    """Has less patience than a test with a head."""
 
     head_seconds = 0.2
+
+
+class HastyWithBodies(BoundedHttp):
+    """Has less patience than a test with a body."""
+
+    body_seconds = 0.2
+
+
+class HastyWithAnswers(BoundedHttp):
+    """Has less patience than a test with who reads no answer."""
+
+    unread_seconds = 0.2
 
 
 class Application(Starlette):
@@ -42,6 +56,7 @@ class Application(Starlette):
             routes=[
                 Route("/", self.refused, methods=["GET", "POST"]),
                 Route("/body", self.body, methods=["POST"]),
+                Route("/large", self.large),
                 Route("/download", self.download),
                 WebSocketRoute("/live", self.live),
             ]
@@ -52,6 +67,9 @@ class Application(Starlette):
 
     async def body(self, request: Request) -> Response:
         return Response(await request.body())
+
+    async def large(self, _request: Request) -> Response:
+        return Response(bytes(LARGE_BYTES))
 
     async def download(self, _request: Request) -> Response:
         async def parts() -> Any:
@@ -150,6 +168,111 @@ def test_who_says_nothing_keeps_nobody_out() -> None:
     ):
         assert last.recv(1) == b""
         assert httpx2.get(url, timeout=PATIENCE_SECONDS).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "before",
+    [b"", GET, POST % b"" + b"unread"],
+    ids=["new", "asked in one breath", "sent in one breath"],
+)
+@pytest.mark.parametrize("path", [b"body", b""], ids=["waited for", "unread"])
+def test_a_body_that_stays_away_ends_its_connection(before: bytes, path: bytes) -> None:
+    with (
+        running(
+            Application(), http=HastyWithBodies, timeout_keep_alive=2 * PATIENCE_SECONDS
+        ) as url,
+        connected(url) as connection,
+    ):
+        connection.sendall(before + POST % path + b"sl")
+        while connection.recv(65_536):
+            pass
+
+
+def test_bodies_that_stay_away_keep_nobody_out() -> None:
+    with (
+        running(Application(), http=HastyWithBodies, limit_concurrency=4) as url,
+        connected(url) as first,
+        connected(url) as second,
+        connected(url) as third,
+    ):
+        for connection in (first, second, third):
+            connection.sendall(POST % b"body")
+        for connection in (first, second, third):
+            while connection.recv(65_536):
+                pass
+        assert httpx2.get(url, timeout=PATIENCE_SECONDS).status_code == 200
+
+
+def test_time_for_a_body_is_none_for_its_answer(application: Application) -> None:
+    with running(application, http=HastyWithBodies) as url:
+        with connected(url) as answered, connected(url) as stalled:
+            answered.sendall(POST.replace(b"POST /%b", b"GET /download", 1) + b"a body")
+            heard(answered, until=b"first, ")
+            stalled.sendall(POST % b"body")
+            assert stalled.recv(1) == b""
+            application.may_go_on.set()
+            heard(answered, until=b"last")
+        with (
+            connect_websocket(url.replace("http", "ws") + "/live", open_timeout=None) as live,
+            connected(url) as stalled,
+        ):
+            stalled.sendall(POST % b"body")
+            assert stalled.recv(1) == b""
+            for said in ("one", "two"):
+                live.send(said)
+                assert live.recv(PATIENCE_SECONDS) == said
+
+
+@pytest.mark.parametrize("last", [b"", b"Connection: close\r\n"], ids=["goes on", "ends"])
+def test_who_reads_no_answer_keeps_nobody_out(last: bytes) -> None:
+    ask = b"GET /large HTTP/1.1\r\nHost: localhost\r\n%b\r\n" % last
+    with (
+        running(Application(), http=HastyWithAnswers, limit_concurrency=2) as url,
+        connected(url) as connection,
+    ):
+        connection.sendall(ask)
+        heard(connection, until=b"200 OK")
+        # As long as that connection stands everybody is answered 503.
+        wait_until(
+            lambda: httpx2.get(url, timeout=PATIENCE_SECONDS).status_code == 200,
+            "the connection that reads nothing ends",
+        )
+
+
+def test_who_reads_an_answer_slowly_is_sent_all_of_it() -> None:
+    made: list[BoundedHttp] = []
+
+    class Known(BoundedHttp):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            made.append(self)
+
+    with running(Application(), http=Known) as url, connected(url) as connection:
+        connection.sendall(GET.replace(b"/ ", b"/large ", 1))
+        heard(connection, until=b"200 OK")
+        read = 0
+        while read < LARGE_BYTES // 2:
+            look_at_the_answer(made[0])
+            left = made[0].transport.get_write_buffer_size()
+            while made[0].transport.get_write_buffer_size() == left:
+                more = len(connection.recv(65_536))
+                assert more
+                read += more
+        look_at_the_answer(made[0])
+        look_at_the_answer(made[0])
+        # What the kernel has of it still comes.
+        with suppress(ConnectionResetError):
+            while more := len(connection.recv(65_536)):
+                read += more
+        assert read < LARGE_BYTES
+
+
+def look_at_the_answer(connection: BoundedHttp) -> None:
+    """What it does now and then, now."""
+    looked = Event()
+    connection.loop.call_soon_threadsafe(connection._mind_the_answer)
+    connection.loop.call_soon_threadsafe(looked.set)
+    assert looked.wait(PATIENCE_SECONDS)
 
 
 def test_an_open_connection_is_used_again(url: str) -> None:
