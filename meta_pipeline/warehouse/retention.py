@@ -16,6 +16,7 @@ from .warehouse import Warehouse
 
 # Each slice is a transaction of its own: no lock is held long, and an end loses one slice.
 SLICE_ROWS = 5_000
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +83,30 @@ def maintain(
 def _slices(
     warehouse: Warehouse, statement: str, slice_rows: int, **moments: datetime | None
 ) -> Iterator[int]:
-    # A slice that was not full was the last one.
-    removed = slice_rows
+    # Each begins where the one before ended: what is kept, and what is gone and not yet vacuumed,
+    # is passed over once. A slice that was not full was the last one.
+    removed, after = slice_rows, _BEFORE_ALL
     while removed >= slice_rows:
-        values = {**moments, "rows": slice_rows}
+        values = {**moments, "rows": slice_rows, "after": after}
         with warehouse.connection() as connection:
             row = connection.execute(statement, values).fetchone()
-        removed = int(row[0]) if row else 0
+        removed, last = row or (0, None)
+        after = last or after
         yield removed
 
 
 def _plain(table: str, key: str, moment: str) -> str:
     return f"""
         WITH old AS (
-            SELECT {key} FROM meta_ads.{table} WHERE {moment} < %(before)s
+            SELECT {key} FROM meta_ads.{table}
+            WHERE {moment} >= %(after)s AND {moment} < %(before)s
             ORDER BY {moment} LIMIT %(rows)s FOR UPDATE SKIP LOCKED
         ),
         gone AS (
             DELETE FROM meta_ads.{table} USING old WHERE ({_of(table, key)}) = ({_of("old", key)})
-            RETURNING 1
+            RETURNING {table}.{moment} AS moment
         )
-        SELECT count(*) FROM gone
+        SELECT count(*), max(moment) FROM gone
     """
 
 
@@ -114,7 +118,7 @@ _HOURS = """
     WITH old AS (
         SELECT hour, account_id, endpoint_key, params_hash, outcome, app_key
         FROM meta_ads.meta_api_hours
-        WHERE hour < %(before)s AND hour < %(counted)s
+        WHERE hour >= %(after)s AND hour < %(before)s AND hour < %(counted)s
         ORDER BY hour LIMIT %(rows)s FOR UPDATE SKIP LOCKED
     ),
     gone AS (
@@ -123,26 +127,29 @@ _HOURS = """
                 total.app_key)
             = (old.hour, old.account_id, old.endpoint_key, old.params_hash, old.outcome,
                 old.app_key)
-        RETURNING 1
+        RETURNING total.hour
     )
-    SELECT count(*) FROM gone
+    SELECT count(*), max(hour) FROM gone
 """
+# The newest of each kind is looked up as a maximum, in one step down an index: as EXISTS it would
+# be looked for among all newer runs of the account.
 _RUNS = """
     WITH old AS (
         SELECT sync_run_id FROM meta_ads.sync_runs AS run
-        WHERE started_at < %(before)s AND finished_at < %(counted)s AND status <> 'running'
-            AND EXISTS (
-                SELECT FROM meta_ads.sync_runs AS newer
+        WHERE started_at >= %(after)s AND started_at < %(before)s AND finished_at < %(counted)s
+            AND status <> 'running'
+            AND started_at < (
+                SELECT max(newer.started_at) FROM meta_ads.sync_runs AS newer
                 WHERE newer.account_id = run.account_id AND newer.scope = run.scope
-                    AND newer.status = run.status AND newer.started_at > run.started_at
+                    AND newer.status = run.status
             )
         ORDER BY started_at LIMIT %(rows)s FOR UPDATE SKIP LOCKED
     ),
     gone AS (
         DELETE FROM meta_ads.sync_runs AS run USING old
-        WHERE run.sync_run_id = old.sync_run_id RETURNING 1
+        WHERE run.sync_run_id = old.sync_run_id RETURNING run.started_at
     )
-    SELECT count(*) FROM gone
+    SELECT count(*), max(started_at) FROM gone
 """
 _REMOVE: Mapping[str, str] = {
     "meta_api_logs": _plain("meta_api_logs", "id", '"timestamp"'),

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from meta_pipeline.reports.exporter import WarehouseCollector
 from meta_pipeline.warehouse import Retention, Warehouse, maintain
@@ -197,6 +198,66 @@ def test_two_who_add_up_at_once_count_nothing_twice(
         found = list(pool.map(lambda _: settle(warehouse, NOW), range(8)))
     assert found == [dict.fromkeys(found[0], NOW - timedelta(days=1))] * 8
     assert counters(warehouse) == before
+
+
+KEPT, GOING = 400, 100
+PASSED_OVER = {
+    # The first of its kind each, so it stays, and all are older than those that go.
+    "sync_runs": """
+        INSERT INTO meta_ads.sync_runs
+            (sync_run_id, account_id, scope, started_at, finished_at, status)
+        SELECT 'run-' || n, 'act_1', CASE WHEN n <= %(kept)s THEN 'ads,' || n ELSE 'ads' END,
+            at, at, 'success'
+        FROM generate_series(1, %(kept)s + %(going)s + 1) AS n, LATERAL (
+            SELECT %(now)s - make_interval(days => 500, secs => -n) AS at
+        ) AS one
+    """,
+    "sync_requests": """
+        INSERT INTO meta_ads.sync_requests
+            (request_id, account_id, source, requested_by, reason, force, requested_at, state,
+             attempts, finished_at)
+        SELECT 'request-' || n, 'act_1', 'cli', 'ann', 'why', false, %(now)s, 'done', 1,
+            %(now)s - make_interval(days => CASE WHEN n <= %(kept)s THEN 1 ELSE 500 END)
+        FROM generate_series(1, %(kept)s + %(going)s) AS n
+    """,
+    "insights_changes": """
+        INSERT INTO meta_ads.insights_changes (account_id, entity_type, date_start, read_at)
+        SELECT 'act_1', 'ad', %(now)s::date,
+            %(now)s - make_interval(days => CASE WHEN n <= %(kept)s THEN 1 ELSE 500 END)
+        FROM generate_series(1, %(kept)s + %(going)s) AS n
+    """,
+}
+
+
+@pytest.mark.parametrize("table", PASSED_OVER)
+def test_what_is_kept_is_passed_over_once_and_not_by_every_slice(
+    database_url: str, table: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True, cursor_factory=psycopg.ClientCursor) as one:
+        values = {"kept": KEPT, "going": GOING, "now": NOW}
+        one.execute(PASSED_OVER[table].replace("%(now)s", "%(now)s::timestamptz"), values)
+        # So few rows would be read whole, whatever is asked.
+        name = sql.Identifier(one.info.dbname)
+        one.execute(sql.SQL("ALTER DATABASE {} SET enable_seqscan = off").format(name))
+        one.execute("SELECT pg_stat_force_next_flush()")
+    with Warehouse(database_url, max_connections=1) as warehouse:
+        before = rows_read(warehouse, table)
+        assert maintain(warehouse, Retention(), now=NOW, slice_rows=5)[table] == GOING
+        # Added up for the counters, passed over, held against the newest of its kind, removed.
+        assert rows_read(warehouse, table) - before <= 4 * (KEPT + GOING)
+
+
+def rows_read(warehouse: Warehouse, table: str) -> int:
+    """Rows of the table that were read so far, by whatever statement."""
+    with warehouse.connection() as connection:
+        connection.execute("SELECT pg_stat_force_next_flush()")
+    with warehouse.connection() as connection:
+        row = connection.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = %s",
+            [table],
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def test_rows_in_use_are_left_for_the_next_time(database_url: str, warehouse: Warehouse) -> None:

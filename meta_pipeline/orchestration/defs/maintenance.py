@@ -73,6 +73,8 @@ def dagster_history(
     name=HERE.named("run_files"),
     config_schema={},
     description="Remove the files of old runs (what they printed), before a disk is full.",
+    # First, while the others may take hours: a disk without inodes stops everything.
+    tags={"dagster/priority": "1"},
 )
 @asking
 def run_files(
@@ -121,8 +123,8 @@ def vacuum_advice(context: dg.OpExecutionContext, warehouse: WarehouseResource) 
 def maintenance() -> None:
     our_logs()
     if HERE.is_own:  # else it is somebody else's to keep
-        dagster_history()
         run_files()
+        dagster_history()
     vacuum_advice()
 
 

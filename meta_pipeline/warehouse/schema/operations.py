@@ -105,6 +105,8 @@ sync_runs = table(
     sa.Index(None, "account_id", "started_at"),
     sa.Index(None, "started_at"),
     sa.Index(None, "finished_at"),
+    # Retention keeps the newest of each kind.
+    sa.Index(None, "account_id", "scope", "status", "started_at"),
     # A handful among all runs, and looked for at the beginning of each.
     sa.Index("sync_runs_running_idx", "account_id", postgresql_where=sa.text("status = 'running'")),
 )

@@ -50,6 +50,12 @@ sync_requests = table(
         "account_id",
         postgresql_where=sa.text("state IN ('pending','running')"),
     ),
+    # What retention removes, in its order; one that is open has no entry.
+    sa.Index(
+        "sync_requests_finished_at_idx",
+        "finished_at",
+        postgresql_where=sa.text("finished_at IS NOT NULL"),
+    ),
 )
 
 __all__ = ["sync_requests"]
