@@ -14,21 +14,13 @@ from .errors import DatabaseUnfit
 from .faults import fault, is_crowded, unavailable
 from .names import SCHEMA
 from .silence import CONNECT_TIMEOUT_SECONDS, HeardConnection
-from .urls import normalized
+from .urls import KEEPALIVE, normalized
 
 Connection: TypeAlias = psycopg.Connection[Any]
 Connect: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 
 # A backend keeps its place until it has ended, a moment after its connection was closed.
 _CROWDED_PAUSES_SECONDS = (0.05, 0.2, 0.8)
-KEEPALIVE = {
-    "keepalives": 1,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,
-}
-"""So that a connection whose other end is gone is noticed within a minute, not two hours."""
 
 
 @dataclass(frozen=True, slots=True)

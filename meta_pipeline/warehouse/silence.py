@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg_pool import ConnectionPool
 
-CONNECT_TIMEOUT_SECONDS = 10
-"""How long it may take to be let in: libpq would wait for ever for what swallows packets."""
+from .urls import CONNECT_TIMEOUT_SECONDS
+
 # What a server needs to end a statement whose time is over, and to say so.
 _GRACE_SECONDS = 15.0
 _Result = TypeVar("_Result")

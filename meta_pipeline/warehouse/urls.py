@@ -14,6 +14,17 @@ from .errors import WarehouseError
 DAGSTER_SCHEMA = "dagster"
 """Schema of Dagster's own tables, beside ours in the same database."""
 
+CONNECT_TIMEOUT_SECONDS = 10
+"""How long it may take to be let in: libpq would wait for ever for what swallows packets."""
+KEEPALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""So that a connection whose other end is gone is noticed within a minute, not two hours."""
+
 _SPELLINGS = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2")
 _LIKE = "postgresql://user:password@host:5432/database"
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}")
@@ -56,10 +67,12 @@ def dagster_url(url: str, *, lock_seconds: float = 0) -> str:
 
     dagster-postgres brings psycopg2 only, while SQLAlchemy 2.1 reads `postgresql://` as psycopg 3;
     and Dagster's own `alembic_version` must not meet another's in the search path. Its connections
-    are named `dagster` in pg_stat_activity. Made of such a URL it is the same again. With
+    are named `dagster` in pg_stat_activity, and fail within a minute where the server is gone: the
+    daemon would wait for it for two hours. Made of such a URL it is the same again. With
     `lock_seconds` a statement that waits longer for another session's lock fails.
     """
-    options = dict(options_of(url))
+    waits = KEEPALIVE | {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
+    options = {name: str(value) for name, value in waits.items()} | dict(options_of(url))
     given = options.get("options", "").split()
     settings = _DAGSTER_SETTINGS | {"lock_timeout": f"{lock_seconds * 1000:.0f}"}
     ours = [f"-c{name}={value}" for name, value in settings.items()]

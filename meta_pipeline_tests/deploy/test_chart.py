@@ -17,6 +17,7 @@ import pytest
 import yaml
 from dagster._core.instance.config import dagster_instance_config_schema
 
+from meta_pipeline.warehouse.urls import CONNECT_TIMEOUT_SECONDS, KEEPALIVE
 from meta_pipeline_tests.e2e.units import DEPLOY
 
 HELM = DEPLOY / "helm"
@@ -47,6 +48,7 @@ PODS = {
         "app.kubernetes.io/component": "run_worker",
     },
     "web": {"app.kubernetes.io/name": "meta-pipeline", "app.kubernetes.io/component": "web"},
+    "proxy": {"app.kubernetes.io/name": "oauth2-proxy", "app.kubernetes.io/instance": "login"},
     "somebody": {"app": "somebody"},
     "another release": {
         "app.kubernetes.io/instance": "other",
@@ -55,9 +57,14 @@ PODS = {
 }
 
 
-def policy() -> dict[str, Any]:
+def policy(of: str) -> dict[str, Any]:
     text = (HELM / "network-policy.yaml").read_text(encoding="utf-8")
-    return dict(yaml.safe_load(text))
+    (found,) = (
+        one["spec"]
+        for one in yaml.safe_load_all(text)
+        if one["metadata"]["name"] == f"meta-pipeline-{of}"
+    )
+    return dict(found)
 
 
 def values() -> dict[str, Any]:
@@ -70,25 +77,43 @@ def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
     return wanted.items() <= labels.items()
 
 
-def admitted(pods: dict[str, dict[str, str]]) -> set[str]:
-    """Who reaches the code location by the policy; it says nothing of others' ports."""
-    (rule,) = policy()["spec"]["ingress"]
+def admitted(of: str) -> set[str]:
+    """Which pods reach this one by its policy."""
+    (rule,) = policy(of)["ingress"]
     peers = [peer["podSelector"] for peer in rule["from"]]
     assert all(peer.keys() == {"podSelector"} for peer in rule["from"]), "of the same namespace"
-    return {name for name, labels in pods.items() if any(selects(one, labels) for one in peers)}
+    return {name for name, labels in PODS.items() if any(selects(one, labels) for one in peers)}
+
+
+@pytest.mark.parametrize("of", ["code", "webserver"])
+def test_a_policy_is_of_one_pod_and_its_port(of: str) -> None:
+    spec = policy(of)
+    assert spec["policyTypes"] == ["Ingress"], "what it asks for itself is its own affair"
+    assert {name for name, labels in PODS.items() if selects(spec["podSelector"], labels)} == {of}
+    (deployment,) = values()["dagster-user-deployments"]["deployments"]
+    ports = {
+        "code": deployment["port"],
+        "webserver": values()["dagsterWebserver"]["service"]["port"],
+    }
+    assert spec["ingress"][0]["ports"] == [{"protocol": "TCP", "port": ports[of]}]
+
+
+def test_the_proxy_that_signs_people_in_alone_reaches_the_webserver() -> None:
+    assert admitted("webserver") == {"proxy"}
 
 
 def test_webserver_and_daemon_alone_reach_the_code_location() -> None:
-    spec = policy()["spec"]
-    assert policy()["apiVersion"] == "networking.k8s.io/v1"
-    assert spec["policyTypes"] == ["Ingress"], "what it asks for itself is its own affair"
-    assert {name for name, labels in PODS.items() if selects(spec["podSelector"], labels)} == {
-        "code"
-    }
-    assert admitted(PODS) == {"webserver", "daemon"}
+    assert admitted("code") == {"webserver", "daemon"}
     (deployment,) = values()["dagster-user-deployments"]["deployments"]
-    assert spec["ingress"][0]["ports"] == [{"protocol": "TCP", "port": deployment["port"]}]
     assert PODS["code"]["deployment"] == deployment["name"]
+
+
+def test_dagsters_connections_notice_a_server_that_is_gone() -> None:
+    waits = KEEPALIVE | {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
+    assert values()["postgresql"]["postgresqlParams"] == {
+        "options": "-csearch_path=dagster",
+        **{name: str(value) for name, value in waits.items()},
+    }
 
 
 def test_the_webservers_probe_asks_the_port_it_listens_on() -> None:
@@ -166,4 +191,4 @@ def test_the_charts_instance_is_one_dagster_takes(rendered: list[dict[str, Any]]
     assert instance["run_coordinator"]["class"] == "GuardedRunQueue"
     assert instance["secrets"]["custom"]["class"] == "PrivateEnvironment"
     database = instance["run_storage"]["config"]["postgres_db"]
-    assert database["params"] == {"options": "-csearch_path=dagster"}
+    assert database["params"] == values()["postgresql"]["postgresqlParams"]

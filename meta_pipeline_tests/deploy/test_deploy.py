@@ -466,6 +466,14 @@ def test_nobody_else_reads_what_the_services_write() -> None:
         assert unit.all("StateDirectoryMode") == ["0700"], path.name
 
 
+def test_no_service_fills_the_disk_with_its_log() -> None:
+    for name, service in compose(COMPOSE, CELERY_COMPOSE)["services"].items():
+        assert service["logging"] == {
+            "driver": "json-file",
+            "options": {"max-size": "20m", "max-file": "5"},
+        }, name
+
+
 def test_a_migration_at_boot_is_tried_again() -> None:
     migrations = [words for _, words in commands() if "migrate" in words]
     assert len(migrations) == 4, "systemd, compose, helm, helm web"

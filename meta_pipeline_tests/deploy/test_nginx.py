@@ -138,3 +138,34 @@ def test_a_foreign_name_gets_no_answer(proxy: Proxy) -> None:
     with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized.name"):
         proxy.ask(SIGNED_IN, server_name="evil.example")
     assert proxy.ask({**SIGNED_IN, "Host": "evil.example"})[0] == 421
+
+
+def test_codes_of_logins_are_in_no_log_where_the_application_is_down(tmp_path: Path) -> None:
+    tls, nobody = free_port(), free_port()
+    name = "ads.example.com"
+    places = {
+        "/var/log/nginx": str(tmp_path),
+        "127.0.0.1:8350": f"127.0.0.1:{nobody}",
+        "listen 443 ": f"listen 127.0.0.1:{tls} ",
+        "listen 80;": f"listen 127.0.0.1:{free_port()};",
+    }
+    command = configured(tmp_path, "front.conf", name, places)
+    with Children(tmp_path / "logs") as children:
+        nginx = children.start("nginx", command, env={}, cwd=tmp_path)
+        assert nginx.wait_for(lambda: answers(tls), PATIENCE_SECONDS)
+        context = trusting(tmp_path)
+        with (
+            socket.create_connection(("127.0.0.1", tls), PATIENCE_SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=name) as wrapped,
+        ):
+            wrapped.sendall(
+                b"GET /connections/back?code=C4NARY HTTP/1.1\r\nHost: ads.example.com\r\n\r\n"
+            )
+            assert wrapped.recv(1_000).startswith(b"HTTP/1.1 502")
+        assert nginx.wait_for(
+            lambda: "/connections/back" in (tmp_path / "front.log").read_text("utf-8"),
+            PATIENCE_SECONDS,
+        )
+    written = {one: one.read_text("utf-8") for one in tmp_path.glob("**/*.log")}
+    assert written
+    assert not [one.name for one, text in written.items() if "C4NARY" in text]

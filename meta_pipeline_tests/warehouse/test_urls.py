@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -63,6 +65,24 @@ def test_dagsters_url(url: str) -> None:
     assert given.query["client_encoding"] == "UTF8"
     assert given.query["application_name"] == ("ours" if "ours" in url else "dagster")
     assert options_of(dagster_url(dagster_url(url))) == options_of(dagster_url(url))
+
+
+def test_dagster_notices_a_server_that_is_gone_within_a_minute(postgres_url: str) -> None:
+    engine = sa.create_engine(dagster_url(postgres_url), poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        held = connection.connection.driver_connection
+        assert held is not None
+        used = held.get_dsn_parameters()
+        with socket.fromfd(held.fileno(), socket.AF_INET, socket.SOCK_STREAM) as wire:
+            assert wire.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            idle = wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+            each = wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL)
+            times = wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT)
+    assert idle + each * times <= 60
+    assert int(used["tcp_user_timeout"]) <= 60_000
+    assert int(used["connect_timeout"]) <= 10
+    given = options_of(dagster_url(f"{postgres_url}?keepalives_idle=5"))
+    assert given["keepalives_idle"] == "5"
 
 
 def test_dagster_lives_in_its_own_schema(postgres_url: str) -> None:
