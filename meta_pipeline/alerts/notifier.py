@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from queue import Empty, Queue
-from threading import Thread
 
+from meta_pipeline.deadline import NoAnswerInTime, answer_within
 from meta_pipeline.moments import LONG_AGO, past
 from meta_pipeline.warehouse import Connection
 
@@ -147,21 +146,7 @@ def _told(channel: Channel, message: Message) -> Told:
 
 def _send(channel: Channel, message: Message, seconds: float = DEADLINE_SECONDS) -> None:
     """Send it, or fail after so long: a server that drips keeps no other channel waiting."""
-    outcome: Queue[Exception | None] = Queue()
-
-    def deliver() -> None:
-        try:
-            channel.send(message)
-        except Exception as error:
-            outcome.put(error)
-        else:
-            outcome.put(None)
-
-    # daemon: one that hangs must not keep the process from its end.
-    Thread(target=deliver, name=f"alert by {channel.name}", daemon=True).start()
     try:
-        error = outcome.get(timeout=seconds)
-    except Empty:
+        answer_within(seconds, lambda: channel.send(message), name=f"alert by {channel.name}")
+    except NoAnswerInTime:
         raise DeliveryFailed(f"not delivered within {seconds:.0f} s") from None
-    if error is not None:
-        raise error

@@ -10,15 +10,14 @@ import shutil
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 from typing import Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from meta_pipeline.deadline import NoAnswerInTime, answer_within
 from meta_pipeline.redaction import redact
 from meta_pipeline.warehouse.redaction import without_secrets
 
@@ -230,23 +229,14 @@ class ObjectStore(Destination):
 
     def _answer(self, ask: Callable[[], T], size_bytes: int = 0) -> T:
         """What the store says in time."""
-        answer: Future[T] = Future()
-
-        def listen() -> None:
-            try:
-                answer.set_result(ask())
-            except BaseException as error:
-                answer.set_exception(error)
-
-        # daemon: one that hangs must not keep the process from its end.
-        Thread(target=listen, name="export to a store", daemon=True).start()
         seconds = self._seconds + size_bytes / _BYTES_A_SECOND
-        if not wait([answer], seconds).done:
+        try:
+            return answer_within(seconds, ask, name="export to a store")
+        except NoAnswerInTime as error:
             raise PlaceUnreachable(
                 f"{self.address} gave no answer within {seconds:,.0f} s. Say it again when it "
                 "answers. What was exported before is whole."
-            )
-        return answer.result()
+            ) from error
 
     @contextmanager
     def _told(self) -> Iterator[None]:

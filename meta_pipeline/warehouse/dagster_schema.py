@@ -5,16 +5,19 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from meta_pipeline.deadline import NoAnswerInTime, answer_within
+
 from .connect import connect
 from .errors import DatabaseUnfit
 from .faults import explained
 from .redaction import redacted, without_secrets
 from .rights import read_rights, refuse
-from .urls import DAGSTER_SCHEMA, dagster_url
+from .urls import CONNECT_TIMEOUT_SECONDS, DAGSTER_SCHEMA, dagster_url
 
 _APPLICATION_NAME = "meta_pipeline migrate"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:dagster_schema', 0))"
-_CONNECT_SECONDS = "10"
+# To be let in by one of several hosts, and told.
+_ANSWER_SECONDS = 4.0 * CONNECT_TIMEOUT_SECONDS
 
 
 def create_dagster_schema(url: str) -> None:
@@ -37,15 +40,11 @@ def refuse_unreachable_schema(url: str) -> None:
 
     They are given it as an option of the start-up, which poolers refuse or pass over.
     """
-    engine = sa.create_engine(
-        dagster_url(url),
-        poolclass=sa.NullPool,
-        connect_args={"connect_timeout": _CONNECT_SECONDS, "client_encoding": "UTF8"},
-    )
     try:
-        with engine.connect() as connection:
-            path = str(connection.execute(sa.text("SHOW search_path")).scalar_one())
+        path = answer_within(_ANSWER_SECONDS, lambda: _search_path(url), name="Dagster's schema")
         reason = f"its search_path is {path} there"
+    except NoAnswerInTime:
+        path, reason = "", f"it let us in, and then said nothing for {_ANSWER_SECONDS:.0f} s"
     except SQLAlchemyError as error:
         path = ""
         said = without_secrets(str(getattr(error, "orig", None) or error), url)
@@ -56,3 +55,12 @@ def refuse_unreachable_schema(url: str) -> None:
             f"{reason}. A connection pooler passes that option on to nobody: set DAGSTER_PG_URL to "
             "Postgres itself, for Dagster alone."
         )
+
+
+def _search_path(url: str) -> str:
+    """Where Dagster's driver ends, which has no deadline for an answer."""
+    engine = sa.create_engine(
+        dagster_url(url), poolclass=sa.NullPool, connect_args={"client_encoding": "UTF8"}
+    )
+    with engine.connect() as connection:
+        return str(connection.execute(sa.text("SHOW search_path")).scalar_one())

@@ -12,7 +12,15 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from meta_pipeline.warehouse import CannotTell, Warehouse, WarehouseUnavailable, silence
+from meta_pipeline.warehouse import (
+    CannotTell,
+    DatabaseUnfit,
+    Warehouse,
+    WarehouseUnavailable,
+    create_dagster_schema,
+    dagster_schema,
+    silence,
+)
 from meta_pipeline.warehouse.connect import Patience
 
 # `warehouse.connect` is the function, too.
@@ -139,3 +147,13 @@ def test_an_answer_that_takes_its_time_is_waited_for(database_url: str) -> None:
         with connection.cursor().copy("COPY (SELECT generate_series(1, 9)) TO STDOUT") as copy:
             assert len(list(copy)) == 9
     assert len(rows) == 20_000
+
+
+def test_where_dagsters_tables_go_is_not_asked_for_ever(
+    frozen: Frozen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_dagster_schema(frozen.url)
+    monkeypatch.setattr(dagster_schema, "_ANSWER_SECONDS", 0.2)
+    frozen.is_frozen.set()
+    with pytest.raises(DatabaseUnfit, match=r"schema dagster through .* said nothing for"):
+        dagster_schema.refuse_unreachable_schema(frozen.url)
