@@ -13,8 +13,8 @@ import psycopg
 from .errors import DatabaseUnfit
 from .faults import fault, is_crowded, unavailable
 from .names import SCHEMA
-from .silence import CONNECT_TIMEOUT_SECONDS, HeardConnection
-from .urls import KEEPALIVE, normalized
+from .silence import HeardConnection
+from .urls import CONNECT_TIMEOUT_SECONDS, KEEPALIVE, normalized
 
 Connection: TypeAlias = psycopg.Connection[Any]
 Connect: TypeAlias = Callable[[], AbstractContextManager[Connection]]
