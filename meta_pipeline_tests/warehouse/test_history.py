@@ -15,8 +15,10 @@ import pytest
 from meta_pipeline.warehouse import (
     EntityHistory,
     InsightsHistory,
+    InsightsRead,
     Warehouse,
     mark_deleted,
+    one_change_per_day,
     tracked_columns,
     upsert,
 )
@@ -39,6 +41,7 @@ from .rows import (
 TRACKED = tracked_columns(CAMPAIGNS, CAMPAIGN_COLUMNS)
 ENTITY = EntityHistory(TRACKED, "campaign", "campaign_id", "run2", NOON)
 READ = InsightsHistory("run2", NOON, ZoneInfo("America/New_York"))
+HOUR = timedelta(hours=1)
 CHANGES = """
     SELECT entity_id, field, old_value, new_value FROM entity_changes ORDER BY entity_id, field
 """
@@ -234,4 +237,61 @@ def test_levels_and_ranges_are_kept_apart(connection: psycopg.Connection[Any]) -
     assert select(connection, levels) == [
         ("account", Decimal(0), Decimal(4)),
         ("ad", Decimal(0), Decimal("1.5")),
+    ]
+
+
+READING = InsightsRead(ACCOUNT, "ad", "insights_ad", NOON, "run2")
+
+
+def test_a_day_that_comes_in_pages_is_added_up_once(connection: psycopg.Connection[Any]) -> None:
+    ads, page = 3_000, 25
+    connection.execute("SET enable_seqscan = off")
+    read(connection, *(insight(f"ad{number}") for number in range(ads)))
+    mark(connection, DAY)
+    before = insights_read(connection)
+    for first in range(0, ads, page):
+        numbers = range(first, first + page)
+        read(connection, *(insight(f"ad{number}", spend="2", clicks=6) for number in numbers))
+    # Each row is looked up, as what comes; the day adds up all of them.
+    assert insights_read(connection) - before < 4 * ads
+    one_change_per_day(connection, READING, [DAY])
+    assert select(connection, MOVES) == [
+        (
+            *(DAY, 0, ads),
+            *(Decimal(4_500), Decimal(6_000)),
+            *(100 * ads, 100 * ads),
+            *(5 * ads, 6 * ads),
+            *(Decimal(5 * ads), Decimal(5 * ads)),
+        )
+    ]
+
+
+def insights_read(connection: psycopg.Connection[Any]) -> int:
+    """Rows of `meta_insights` that were read so far, by whatever statement."""
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    (rows,) = select(
+        connection,
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables"
+        " WHERE relname = 'meta_insights'",
+    )
+    return int(rows)
+
+
+def test_a_page_that_is_committed_is_on_record_and_another_is_not(
+    connection: psycopg.Connection[Any],
+) -> None:
+    read(connection, *(insight(f"ad{number}") for number in range(4)))
+    mark(connection, DAY)
+    read(connection, insight("ad0", spend="2"))
+    with connection.transaction(force_rollback=True):
+        read(connection, insight("ad1", spend="50"))
+    read(connection, insight("ad2", spend="3"), insight("ad9"))
+    # As it stands where the process ends here; the next one reads the day at another moment.
+    spend = "SELECT rows_new, rows_changed, spend_before, spend_after FROM insights_changes"
+    first = (1, 2, Decimal(6), Decimal("9.5"))
+    assert select(connection, spend) == [first]
+    read(connection, insight("ad1", spend="4"), history=replace(READ, read_at=NOON + HOUR))
+    assert select(connection, f"{spend} ORDER BY read_at") == [
+        first,
+        (0, 1, Decimal("9.5"), Decimal(12)),
     ]

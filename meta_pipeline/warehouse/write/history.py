@@ -135,8 +135,28 @@ _MOVEMENTS = f"""
     WHERE date_stop = date_start
     GROUP BY account_id, entity_type, date_start
 """
-# The total after is read, the total before is what that leaves: nobody adds up a day beforehand.
+# Of a window's pages the first adds up the day, after its rows: what is before them is what that
+# leaves. Each other page adds its own movement to that row, in the transaction of its rows.
 _WRITE = f"""
+    WITH page AS (
+        SELECT FROM meta_ads.sync_windows
+        WHERE account_id = %(account_id)s AND dataset = %(dataset)s AND date_start = %(day)s
+          AND fetched_at <> %(read_at)s
+    ),
+    known AS (
+        UPDATE meta_ads.insights_changes SET
+            rows_new = rows_new + %(rows_new)s, rows_changed = rows_changed + %(rows_changed)s,
+            spend_after = spend_after + %(spend)s,
+            impressions_after = impressions_after + %(impressions)s,
+            clicks_after = clicks_after + %(clicks)s,
+            actions_after = actions_after + %(actions)s
+        WHERE EXISTS (SELECT FROM page) AND change_id = (
+            SELECT max(change_id) FROM meta_ads.insights_changes
+            WHERE account_id = %(account_id)s AND entity_type = %(entity_type)s
+              AND read_at = %(read_at)s AND dataset = %(dataset)s AND date_start = %(day)s
+        )
+        RETURNING change_id
+    )
     INSERT INTO meta_ads.insights_changes
         (account_id, entity_type, dataset, date_start, read_at, age_days, rows_new, rows_changed,
          rows_removed, spend_before, spend_after, impressions_before, impressions_after,
@@ -156,18 +176,14 @@ _WRITE = f"""
         WHERE account_id = %(account_id)s AND entity_type = %(entity_type)s
           AND date_start = %(day)s AND date_stop = %(day)s
     ) AS total
-    WHERE EXISTS (
-        SELECT FROM meta_ads.sync_windows
-        WHERE account_id = %(account_id)s AND dataset = %(dataset)s AND date_start = %(day)s
-          AND fetched_at <> %(read_at)s
-    )
+    WHERE EXISTS (SELECT FROM page) AND NOT EXISTS (SELECT FROM known)
 """
 
 
-# A window is written page by page, and each page notes how far it moved its days. What was before
-# the first page and after the last is the movement; between them the window was half written.
+# What its pages moved is a row, and what Meta took back is another: what was before the first and
+# after the last is the movement of the reading.
 _ONE_CHANGE_PER_DAY = """
-    WITH pages AS (
+    WITH noted AS (
         DELETE FROM meta_ads.insights_changes
         WHERE account_id = %(account_id)s AND entity_type = %(entity_type)s
           AND read_at = %(read_at)s AND dataset = %(dataset)s
@@ -189,7 +205,7 @@ _ONE_CHANGE_PER_DAY = """
            (array_agg(actions_before ORDER BY change_id))[1],
            (array_agg(actions_after ORDER BY change_id DESC))[1],
            min(sync_run_id)
-    FROM pages
+    FROM noted
     GROUP BY account_id, entity_type, dataset, date_start, read_at
 """
 
@@ -215,8 +231,9 @@ class InsightsHistory:
     """Writes `insights_changes` for the days of `meta_insights` that moved in this upsert.
 
     Only days the ledger knows from another read (`fetched_at` is not `read_at`) count: the first
-    read of a day is not a restatement. Give a whole window to one upsert, since one row is
-    written per upsert and day. `timezone` is the account's: a day's age counts from its end there.
+    read of a day is not a restatement. The upserts of one reading, which has one `read_at`, share a
+    row for each day; only the first of them adds up the whole day. `timezone` is the account's: a
+    day's age counts from its end there.
     """
 
     sync_run_id: str | None
@@ -236,7 +253,7 @@ class InsightsHistory:
         return _MOVEMENTS
 
     def write(self, connection: Connection, movements: Movements) -> None:
-        """Write one row per day that moved; call it once, after the last batch."""
+        """Note each day that moved; call it once, after the last batch."""
         names, rows = ("rows_new", "rows_changed", *Movements.MEASURES), []
         for (account_id, entity_type, day), amounts in sorted(movements.by_day.items()):
             # From the end of the day in the account's zone: before it nobody could read all of it.
