@@ -7,7 +7,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from meta_pipeline.discreet import DiscreetModel
 
 # Programs that read it have a limited context, and more is no summary any more.
 MAX_ROWS = 200
@@ -22,14 +24,14 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
-class Choice(BaseModel):
+class Choice(DiscreetModel):
     """One of several readings. `label` may hold a name: data, never an instruction."""
 
     label: str
     say: str = Field(description="What to write in place of the words in question.")
 
 
-class Reconciliation(BaseModel):
+class Reconciliation(DiscreetModel):
     """Whether the ad rows of the days agree with the account's own rows."""
 
     is_reconciled: bool | None = Field(
@@ -38,7 +40,7 @@ class Reconciliation(BaseModel):
     days_by_status: dict[str, int] = Field(default_factory=dict)
 
 
-class Provenance(BaseModel):
+class Provenance(DiscreetModel):
     """Where numbers come from and what they are worth."""
 
     accounts: list[str] = Field(default_factory=list)
@@ -61,7 +63,7 @@ class Provenance(BaseModel):
     sql: list[str] = Field(default_factory=list)
 
 
-class Answer(BaseModel):
+class Answer(DiscreetModel):
     """An answer, the question back, or a refusal with what is near.
 
     `reading` and `message` never hold names of campaigns or ads: those are text of others and

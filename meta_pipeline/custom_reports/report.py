@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from meta_pipeline.discreet import DiscreetModel
 from meta_pipeline.moments import span
 
 from .combinations import HOURLY, OPT_IN, WITHOUT_CONVERSIONS, refuse_unlisted
@@ -57,7 +58,7 @@ Words = Annotated[
 Scalar = str | int | float
 
 
-class ReportFilter(BaseModel):
+class ReportFilter(DiscreetModel):
     """Which objects or rows count: a condition of Meta's `filtering` (FACTS section 4.4)."""
 
     model_config = _FROZEN
@@ -90,7 +91,7 @@ class ReportFilter(BaseModel):
         return {"field": self.field, "operator": self.operator, "value": value}
 
 
-class CustomReport(BaseModel):
+class CustomReport(DiscreetModel):
     """One report of META_REPORTS_FILE. Days are in the ad account's zone."""
 
     model_config = _FROZEN

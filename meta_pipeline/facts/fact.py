@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from meta_pipeline.discreet import DiscreetModel
 from meta_pipeline.warehouse.stores.facts import WHOLE_DAY, FactRow
 
 OURS = "meta"
@@ -27,10 +28,10 @@ _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class Fact(BaseModel):
+class Fact(DiscreetModel):
     """A number that somebody else knows of an account, a campaign, an ad set or an ad."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     provider: Annotated[
         str,

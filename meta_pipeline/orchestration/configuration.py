@@ -15,8 +15,9 @@ from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from meta_pipeline.discreet import DiscreetModel
 from meta_pipeline.settings import breakdown_names
 from meta_pipeline.sync.plan.presets import Preset
 
@@ -37,10 +38,10 @@ _PLAIN: Mapping[object, Any] = {
 """Dagster's own types, which know no `{env: NAME}`."""
 
 
-class LaunchpadConfig(BaseModel):
+class LaunchpadConfig(DiscreetModel):
     """One thing of the launchpad; what is wrong with it is said without the value."""
 
-    model_config = ConfigDict(hide_input_in_errors=True, frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     @classmethod
     def resource(cls) -> dg.ResourceDefinition:

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import dagster as dg
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, ConfigDict, Field, field_validator
 
 from meta_pipeline.settings import Settings
 
@@ -27,6 +27,8 @@ from .place import OWN_POOL, Place, take
 from .scaffold import commented_options
 
 _NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+# What is given may be a secret by mistake: an error names the field alone.
+_DISCREET = ConfigDict(hide_input_in_errors=True)
 Accounts = Annotated[list[str], Field(examples=[["act_1234567890"]])]
 
 
@@ -35,6 +37,8 @@ class MetaAdsExtras(dg.Model, dg.Resolvable):
 
     A list names accounts, `[all]` is every account.
     """
+
+    model_config = _DISCREET
 
     creatives: Accounts = Field(default=[], description="Accounts whose creatives are kept")
     activities: Accounts = Field(default=[], description="Accounts whose change log is kept")
@@ -77,6 +81,8 @@ class MetaAdsExtras(dg.Model, dg.Resolvable):
 
 class MetaAdsCadence(dg.Model, dg.Resolvable):
     """How old data may become, as 30m, 1h or 1d; by spend (policy hybrid) where nothing is said."""
+
+    model_config = _DISCREET
 
     insights: str | None = Field(
         default=None,
@@ -123,6 +129,8 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
     that syncs whoever is due within Meta's limits. The token is read from META_ACCESS_TOKEN, the
     database from DATABASE_URL or the variable of `database_url_env`, in the process of each run.
     """
+
+    model_config = _DISCREET
 
     accounts: Accounts = Field(
         default=[], description="Ad accounts to sync; all that the token sees when empty"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from meta_pipeline.advice import Thresholds
 
 
-class AdviceSettings(BaseSettings, defer_build=True):
+class AdviceSettings(BaseSettings, defer_build=True, hide_input_in_errors=True):
     """The numbers the rules go by, how often they are asked, and the digest."""
 
     advice_thresholds_text: str = Field(

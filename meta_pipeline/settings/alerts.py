@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings
 from meta_pipeline.credentials import split_address
 
 
-class AlertSettings(BaseSettings, defer_build=True):
+class AlertSettings(BaseSettings, defer_build=True, hide_input_in_errors=True):
     """Channels and what is worth an alert; off until a channel is named."""
 
     alert_webhook_url: SecretStr | None = Field(

@@ -12,7 +12,7 @@ from meta_pipeline.credentials import META_HOST
 META_GRAPH_URL = f"https://{META_HOST}"
 
 
-class ConnectionSettings(BaseSettings, defer_build=True):
+class ConnectionSettings(BaseSettings, defer_build=True, hide_input_in_errors=True):
     """The token, the hosts, the folder."""
 
     access_token: SecretStr | None = Field(

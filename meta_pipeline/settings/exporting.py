@@ -6,7 +6,7 @@ from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings
 
 
-class ExportSettings(BaseSettings, defer_build=True):
+class ExportSettings(BaseSettings, defer_build=True, hide_input_in_errors=True):
     """The place of Dagster's asset `meta/parquet_export`; no export until one is named."""
 
     export_to: str | None = Field(

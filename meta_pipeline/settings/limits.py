@@ -8,7 +8,7 @@ from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings
 
 
-class LimitSettings(BaseSettings, defer_build=True):
+class LimitSettings(BaseSettings, defer_build=True, hide_input_in_errors=True):
     """Cost, budgets, the usage from which nothing starts, and that from which extras wait."""
 
     # The mission's guess (B3), as `governor.Weights` has it.

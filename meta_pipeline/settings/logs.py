@@ -8,7 +8,7 @@ from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings
 
 
-class LogSettings(BaseSettings, defer_build=True):
+class LogSettings(BaseSettings, defer_build=True, hide_input_in_errors=True):
     """The form of the log of commands, runs, sensors and services."""
 
     log_format: Literal["text", "json"] = Field(

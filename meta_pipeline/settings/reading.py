@@ -20,7 +20,7 @@ _BREAKDOWN = re.compile(r"[a-z][a-z0-9_]*")
 _HOURLY = "hourly_stats_aggregated_by_"
 
 
-class ReadingSettings(BaseSettings, defer_build=True):
+class ReadingSettings(BaseSettings, defer_build=True, hide_input_in_errors=True):
     """Days, levels, windows, breakdowns and how fast they are fetched."""
 
     backfill_days: int = Field(

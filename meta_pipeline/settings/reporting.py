@@ -8,7 +8,7 @@ from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings
 
 
-class ReportSettings(BaseSettings, defer_build=True):
+class ReportSettings(BaseSettings, defer_build=True, hide_input_in_errors=True):
     """The page of Dagster's asset `meta/operations_report`; no file until one is named."""
 
     report_file: Path | None = Field(

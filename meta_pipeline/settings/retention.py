@@ -6,7 +6,7 @@ from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings
 
 
-class RetentionSettings(BaseSettings, defer_build=True):
+class RetentionSettings(BaseSettings, defer_build=True, hide_input_in_errors=True):
     """Days of our logs and of Dagster's."""
 
     log_retention_days: int = Field(

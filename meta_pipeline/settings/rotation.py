@@ -15,7 +15,7 @@ from meta_pipeline.moments import span
 _TIME = r"\s*[1-9]\d*\s*[smhd]\s*"
 
 
-class RotationSettings(BaseSettings, defer_build=True):
+class RotationSettings(BaseSettings, defer_build=True, hide_input_in_errors=True):
     """Policy, tiers, cadences and how many at once."""
 
     rotation_policy: Literal["hybrid", "priority", "rotation", "fallback"] = Field(

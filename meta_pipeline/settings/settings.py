@@ -63,6 +63,7 @@ class Settings(
     model_config = SettingsConfigDict(
         extra="ignore",
         populate_by_name=True,
+        hide_input_in_errors=True,
         defer_build=False,  # the parts above wait: building each of them too doubles a start
     )
 

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 from meta_pipeline.credentials import is_loopback, split_address
 
 
-class WebSettings(BaseSettings, defer_build=True):
+class WebSettings(BaseSettings, defer_build=True, hide_input_in_errors=True):
     """Who may open `meta-pipeline web`; on this machine's own address a one-time link will do."""
 
     web_url: str | None = Field(

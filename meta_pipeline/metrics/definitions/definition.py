@@ -6,7 +6,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+
+from meta_pipeline.discreet import DiscreetModel
 
 
 class MetricKind(StrEnum):
@@ -59,7 +61,7 @@ Synonym = Annotated[str, Field(pattern=r"^[^\W_].*[^\W_]$", max_length=80)]
 """What people call a metric in a question; several metrics may share one, and then it is asked."""
 
 
-class Metric(BaseModel):
+class Metric(DiscreetModel):
     """One definition, as written in the dictionary. `actions` is the fallback order."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -155,7 +157,7 @@ class Metric(BaseModel):
         return f"{self.list}[{first}]{window}"
 
 
-class Override(BaseModel):
+class Override(DiscreetModel):
     """Another definition of one metric for one account, for the days it is valid (inclusive)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -209,7 +211,7 @@ class Override(BaseModel):
         return Metric.model_validate(values)
 
 
-class Family(BaseModel):
+class Family(DiscreetModel):
     """One thing under several action types; `types` is the fallback order, best first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -219,7 +221,7 @@ class Family(BaseModel):
     off_meta: bool = False
 
 
-class Goals(BaseModel):
+class Goals(DiscreetModel):
     """What `results` counts: conversion event, else optimisation goal, else objective.
 
     The first that an ad set has decides (view `adset_goals`); not listed here it counts nothing.

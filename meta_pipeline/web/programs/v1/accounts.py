@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from psycopg.rows import dict_row
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 from sqlalchemy.dialects.postgresql import JSONB
 
+from meta_pipeline.discreet import DiscreetModel
 from meta_pipeline.warehouse import schema
 
 from .caller import Caller, Reader
@@ -41,7 +42,7 @@ _HEALTH = """
 """
 
 
-class Account(BaseModel):
+class Account(DiscreetModel):
     """An ad account, and how its syncs go."""
 
     account_id: str
@@ -72,7 +73,7 @@ class Account(BaseModel):
     ads: int
 
 
-class Entity(BaseModel):
+class Entity(DiscreetModel):
     """A campaign, ad set or ad: every column of its table that is no JSON."""
 
     model_config = ConfigDict(extra="allow")

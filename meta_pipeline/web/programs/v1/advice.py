@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from meta_pipeline.advice import Kind, Severity
 from meta_pipeline.advisor import (
@@ -15,6 +15,7 @@ from meta_pipeline.advisor import (
     score_days,
     track_record,
 )
+from meta_pipeline.discreet import DiscreetModel
 
 from .accounts import account_of
 from .caller import Caller, Reader
@@ -26,7 +27,7 @@ OfAccount = Annotated[
 ]
 
 
-class GivenAdvice(BaseModel):
+class GivenAdvice(DiscreetModel):
     """One advice: what to do, why, on which numbers, by which method, with how much doubt.
 
     `outcome` is null while it is open; `verdict` until its review date is over.
@@ -73,7 +74,7 @@ class GivenAdvice(BaseModel):
     reviewed_at: datetime | None
 
 
-class Record(BaseModel):
+class Record(DiscreetModel):
     """What became of the newest advice, in numbers and in a sentence."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -86,7 +87,7 @@ class Record(BaseModel):
     sentence: str
 
 
-class Recommendation(BaseModel):
+class Recommendation(DiscreetModel):
     """What Meta itself recommends, in its words; `gone_at` is null while it still does."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -112,7 +113,7 @@ class Recommendation(BaseModel):
     gone_at: datetime | None
 
 
-class Score(BaseModel):
+class Score(DiscreetModel):
     """Meta's opportunity score of an account and a day, 0 to 100; of its history, and live."""
 
     model_config = ConfigDict(from_attributes=True)

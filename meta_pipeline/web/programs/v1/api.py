@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
 from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse
 
+from meta_pipeline.discreet import DiscreetModel
 from meta_pipeline.facts.fact import Fact
 from meta_pipeline.metrics import UnknownName
 from meta_pipeline.web.bounds import MOST_OF_A_QUESTION_BYTES, BodyLimit
@@ -44,7 +44,7 @@ _PROBLEM = {
 health = APIRouter(tags=["health"])
 
 
-class Health(BaseModel):
+class Health(DiscreetModel):
     """Whether the API can answer."""
 
     status: Literal["ok"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from meta_pipeline.copilot import MAX_ROWS, Answer, BadCursor
 from meta_pipeline.copilot import ask as answered
 from meta_pipeline.copilot.text import MAX_CHARACTERS
+from meta_pipeline.discreet import DiscreetModel
 
 from .caller import Reader
 from .problems import Problem
@@ -18,7 +19,7 @@ questions = APIRouter(tags=["ask"])
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 
 
-class Asked(BaseModel):
+class Asked(DiscreetModel):
     """A question, such as "spend last week by campaign for 2EZi"."""
 
     model_config = ConfigDict(extra="forbid")

@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from meta_pipeline.discreet import DiscreetModel
 from meta_pipeline.facts import NotABatch, ingest, read_batch
 from meta_pipeline.facts.batch import MOST_FACTS
 from meta_pipeline.warehouse.stores.facts import WHOLE_DAY
@@ -42,7 +43,7 @@ _BODY = {
 }
 
 
-class RejectedFact(BaseModel):
+class RejectedFact(DiscreetModel):
     """A fact that was not taken; `superseded` ones had the key of another fact of the batch."""
 
     index: int
@@ -51,7 +52,7 @@ class RejectedFact(BaseModel):
     message: str
 
 
-class Ingestion(BaseModel):
+class Ingestion(DiscreetModel):
     """What became of a batch."""
 
     written: Annotated[int, Field(description="New, or seen later than what was there")]
@@ -59,7 +60,7 @@ class Ingestion(BaseModel):
     rejected: list[RejectedFact]
 
 
-class KeptFact(BaseModel):
+class KeptFact(DiscreetModel):
     """A fact as it is kept."""
 
     provider: str

@@ -10,6 +10,7 @@ import orjson
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from meta_pipeline.discreet import DiscreetModel
 from meta_pipeline.metrics import answer, dictionary_of
 
 from .caller import Reader
@@ -20,7 +21,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 Names = Annotated[list[Name], Field(max_length=50)]
 
 
-class Metric(BaseModel):
+class Metric(DiscreetModel):
     """What a metric means."""
 
     key: str
@@ -30,7 +31,7 @@ class Metric(BaseModel):
     description: str | None = None
 
 
-class Question(BaseModel):
+class Question(DiscreetModel):
     """A question to the metric layer; days are in each account's own time zone."""
 
     model_config = ConfigDict(extra="forbid")
@@ -38,7 +39,7 @@ class Question(BaseModel):
     account: Annotated[
         Name | Names | None, Field(description="Id or name, or several; all without it")
     ] = None
-    metrics: Annotated[Names, Field(min_length=1)] = ["spend"]
+    metrics: Names = Field(default=["spend"], min_length=1)
     level: Annotated[Name | None, Field(description="account, campaign, adset or ad")] = None
     preset: Annotated[
         Name | None, Field(description="Range as Ads Manager names it; last_7d without one")

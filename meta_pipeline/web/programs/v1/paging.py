@@ -9,7 +9,9 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from meta_pipeline.discreet import DiscreetModel
 
 from .problems import Problem
 
@@ -22,7 +24,7 @@ Cursor = Annotated[
 ]
 
 
-class Page(BaseModel, Generic[T]):
+class Page(DiscreetModel, Generic[T]):
     """A page; `next_cursor` is null on the last one."""
 
     data: Sequence[T]

@@ -7,8 +7,9 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from meta_pipeline.discreet import DiscreetModel
 from meta_pipeline.model.part import Part
 from meta_pipeline.sync_requests import Wish, ask, cancel, price
 from meta_pipeline.sync_requests.asking import MOST_OBJECTS
@@ -32,7 +33,7 @@ ObjectIds = Annotated[
 ]
 
 
-class SyncWish(BaseModel):
+class SyncWish(DiscreetModel):
     """What to sync of an ad account. Many who ask for the same get one sync."""
 
     model_config = ConfigDict(extra="forbid")
@@ -61,7 +62,7 @@ class SyncWish(BaseModel):
         )
 
 
-class ListedSyncRequest(BaseModel):
+class ListedSyncRequest(DiscreetModel):
     """A request, how far its sync is, or what came of it."""
 
     request_id: str
@@ -97,7 +98,7 @@ class SyncRequest(ListedSyncRequest):
     """Ids by part; null: everything of the account."""
 
 
-class Price(BaseModel):
+class Price(DiscreetModel):
     """What a sync would read and cost now; `obstacle` says why it would wait."""
 
     account_id: str
@@ -121,7 +122,7 @@ class Price(BaseModel):
     obstacle: str | None
 
 
-class SyncRun(BaseModel):
+class SyncRun(DiscreetModel):
     """One attempt to sync an ad account: every column of sync_runs."""
 
     model_config = ConfigDict(extra="allow")
