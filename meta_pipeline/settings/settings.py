@@ -116,6 +116,17 @@ class Settings(
             )
         return origin
 
+    @field_validator("*")
+    @classmethod
+    def _from_here(cls, value: Any) -> Any:
+        """A path is one from the working directory of whoever wrote it: others run elsewhere."""
+        if not isinstance(value, Path):
+            return value
+        try:
+            return value.expanduser().absolute()
+        except RuntimeError:
+            raise ValueError("begins with ~ for a home that is not known here") from None
+
     @property
     def is_simulated(self) -> bool:
         """Whether the Graph API asked is not Meta's own."""
@@ -302,14 +313,14 @@ def content_of(variable: str, path: str) -> str:
     easily put there itself.
     """
     try:
-        text = Path(path).read_text(encoding=_ENCODING).strip()
+        text = Path(path).expanduser().read_text(encoding=_ENCODING).strip()
     except UnicodeDecodeError:
         reason = "is not UTF-8 text: save it again as UTF-8"
     except OSError as error:
         if error.errno in _NO_FILE and not _A_PATH.fullmatch(path):
             raise _no_path(variable) from None
         reason = f"cannot be read: {error.strerror}"
-    except ValueError:
+    except (ValueError, RuntimeError):  # the latter of a home that is not known
         raise _no_path(variable) from None
     else:
         if text:

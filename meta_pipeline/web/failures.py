@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from meta_pipeline.custom_reports import ReportsError
 from meta_pipeline.metrics import MetricsError
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse.errors import CannotTell, TenantsNotApart, WarehouseError
@@ -66,6 +67,19 @@ def _unavailable(request: Request, error: Exception) -> Response:
         503,
         "The database cannot be used; the log of the web application says why. Try again in a "
         "minute; if it stays, tell whoever looks after this installation.",
+    )
+
+
+def _no_reports(request: Request, error: Exception) -> Response:
+    # Where the file lies, and what stands in it, is for whoever sits at this machine.
+    if site_of(request).sign_in is SignIn.LINK:
+        return _failure(request, 503, str(error))
+    _log.error("the custom reports cannot be used: %s", error)
+    return _failure(
+        request,
+        503,
+        "The file of custom reports (META_REPORTS_FILE) cannot be used; the log of the web "
+        "application says why. Tell whoever looks after this installation.",
     )
 
 
@@ -125,6 +139,7 @@ class Unforeseen:
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
     MetricsError: _says(400),
     CannotTell: _says(503),
+    ReportsError: _no_reports,
     TenantsNotApart: _not_apart,
     WarehouseError: _unavailable,
     NotFound: _says(404),

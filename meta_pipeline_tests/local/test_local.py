@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from pydantic import SecretStr
+from pydantic import AliasChoices, SecretStr
 
 from meta_pipeline.commands.processes.demo import batches
 from meta_pipeline.local.children import Child, ChildDied, Children
@@ -34,11 +34,12 @@ from meta_pipeline.local.ports import (
     socket_in,
 )
 from meta_pipeline.local.web import note_address, noted_address, start_web
-from meta_pipeline.settings import Settings
+from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.settings.secret_files import private_folder
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.words import ago
 from meta_pipeline_tests.embedded.fixtures import empty_root, root, seed
+from meta_pipeline_tests.sync_requests.rows import account
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 __all__ = ["empty_root", "root", "seed"]
@@ -212,6 +213,31 @@ def test_the_web_application_says_where_it_is_once_it_listens(
         assert address.startswith(f"{noted_address(settings)}/enter?key=")
 
 
+def test_the_web_application_of_dev_prices_reports_of_a_file_named_from_here(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Warehouse(database_url) as warehouse:
+        account(warehouse, "act_1")
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "reports.yaml").write_text("reports:\n  - preset: ad_performance\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("META_REPORTS_FILE", "reports.yaml")
+    settings = Settings.load(env_file=None, database_url=database_url, data_dir="data")
+    with Children(tmp_path / "logs") as children:
+        environment = of_settings(settings, database_url)
+        folder = tmp_path / "dev"
+        address = start_web(children, settings, environment, folder=folder, tell=print)
+        assert address is not None
+        with httpx2.Client(follow_redirects=True, timeout=PATIENCE_SECONDS) as browser:
+            browser.get(address)
+            days = {"since": "2026-01-01", "until": "2026-01-31"}
+            page = browser.get(
+                f"{noted_address(settings)}/sync/price", params={"account": "act_1", **days}
+            )
+    assert page.status_code == 200, page.text
+    assert "Ask for it" in page.text
+
+
 def test_homes_that_cannot_be_written_share_no_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +275,49 @@ def test_every_setting_reaches_the_processes_of_dev(
     assert again.require_token() == "EAAfromfile"
     assert again.backfill_days == 11
     assert again.require_database_url() == "postgresql://u:p@h/db"
+
+
+def test_a_path_is_the_same_in_every_process_of_dev(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "dev").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    paths = {
+        name: str(field.validation_alias.choices[0])
+        for name, field in Settings.model_fields.items()
+        if Path in get_args(field.annotation) and isinstance(field.validation_alias, AliasChoices)
+    }
+    assert {"data_dir", "reports_file", "report_file"} <= set(paths)
+    for written, meant in {"own/it": "own/it", "./it": "it", "~/it": "home/it"}.items():
+        for variable in paths.values():
+            monkeypatch.setenv(variable, written)
+        said = of_settings(Settings.load(env_file=None), "postgresql://u:p@h/db")
+        with monkeypatch.context() as child:
+            child.chdir(tmp_path / "dev")
+            for name, value in said.items():
+                child.setenv(name, value)
+            again = Settings.load(env_file=None)
+        assert {getattr(again, name) for name in paths} == {tmp_path / meant}
+
+
+def test_the_home_of_nobody_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("META_REPORTS_FILE", "~nobody-of-that-name/reports.yaml")
+    with pytest.raises(SettingsError, match="META_REPORTS_FILE begins with ~ for a home"):
+        Settings.load(env_file=None)
+
+
+def test_a_secret_is_read_from_a_file_in_the_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "token").write_text("EAAofthehome\n")
+    monkeypatch.setenv("META_ACCESS_TOKEN_FILE", "~/token")
+    monkeypatch.delenv("META_ACCESS_TOKEN", raising=False)
+    assert Settings.load(env_file=None).require_token() == "EAAofthehome"
+    monkeypatch.setenv("META_ACCESS_TOKEN_FILE", "~nobody-of-that-name/token")
+    with pytest.raises(SettingsError, match="is not the path of a file"):
+        Settings.load(env_file=None)
 
 
 SAMPLES = {

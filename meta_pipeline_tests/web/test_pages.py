@@ -7,6 +7,7 @@ import io
 import re
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urlencode
 
 import httpx2
@@ -14,12 +15,18 @@ import pytest
 from markupsafe import Markup
 
 from meta_pipeline.printable import printable
+from meta_pipeline.settings import Settings
 from meta_pipeline.sync_requests.asking import MOST_OPEN
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.web import Site, web_application
+from meta_pipeline.web.access.links import new_link
+from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline.web.rendering import templates
 from meta_pipeline_tests.metrics.rows import Rows
 from meta_pipeline_tests.sync_requests.rows import NOW
 from meta_pipeline_tests.sync_requests.rows import row as request
+from meta_pipeline_tests.web import served
+from meta_pipeline_tests.web.conftest import SECRET
 from meta_pipeline_tests.web.filled import site, web_warehouse
 from meta_pipeline_tests.web.world import ACCOUNT, CELLS, HOSTILE, OTHER
 
@@ -391,6 +398,32 @@ def test_a_backfill_says_its_price_before_it_is_asked_for(browser: httpx2.Client
     page = browser.get(f"/sync/price?{question}").text
     for said in ("Calls", "quota", "Minutes", "Ask for it"):
         assert said in page
+
+
+@pytest.mark.parametrize("sign_in", [SignIn.LINK, SignIn.PROXY])
+def test_reports_that_cannot_be_used_are_a_sentence(
+    sign_in: SignIn, web_warehouse: Warehouse, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "reports.yaml"
+    file.write_text("reports: [{preset: of-nobody}]")
+    settings = Settings.load(
+        env_file=None,
+        reports_file=file,
+        web_proxy_header="X-Visitor",
+        web_proxy_addresses="127.0.0.1",
+        web_admins="ann",
+    )
+    site = Site(settings, web_warehouse, SECRET, sign_in, now=lambda: NOW)
+    with served.running(web_application(site)) as url, httpx2.Client(base_url=url) as visitor:
+        visitor.headers["X-Visitor"] = "ann"
+        if sign_in is SignIn.LINK:
+            visitor.get(new_link(SECRET, url))
+        answer = visitor.get(f"/sync/price?account={ACCOUNT}&{WEEK}")
+    assert answer.status_code == 503
+    said = answer.text if sign_in is SignIn.LINK else caplog.text
+    assert "of-nobody" in said
+    assert (str(tmp_path) in answer.text) is (sign_in is SignIn.LINK)
+    assert sign_in is SignIn.LINK or "META_REPORTS_FILE" in answer.text
 
 
 def test_nothing_of_an_account_that_is_not_known_is_asked_for(browser: httpx2.Client) -> None:

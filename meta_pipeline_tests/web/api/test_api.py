@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -197,6 +199,26 @@ def test_days_at_the_ends_of_the_calendar_have_a_price(mine: httpx2.Client) -> N
             wish = {"account_id": "act_1", "parts": parts, "since": since, "until": until}
             answer = mine.post("/sync-requests/price", json=wish)
             assert answer.status_code in (200, 422), (wish, answer.text)
+
+
+def test_reports_that_cannot_be_used_are_a_problem_that_says_so(
+    site: Site, mine: httpx2.Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "reports.yaml"
+    file.write_text("reports: [{preset: of-nobody}]")
+    broken = replace(site, settings=site.settings.model_copy(update={"reports_file": file}))
+    wish = {"account_id": "act_1", "since": "2026-01-01", "until": "2026-01-31"}
+    with served.running(web_application(broken)) as url:
+        answer = httpx2.post(
+            f"{url}/v1/sync-requests/price",
+            json=wish,
+            headers={"Authorization": mine.headers["Authorization"]},
+        )
+    found = problem(answer, 503, "unavailable")
+    assert "META_REPORTS_FILE" in found["detail"]
+    assert "of-nobody" in caplog.text
+    assert "of-nobody" not in answer.text
+    assert str(tmp_path) not in answer.text
 
 
 def test_a_body_of_nothing_but_faults_has_a_short_answer(mine: httpx2.Client) -> None:

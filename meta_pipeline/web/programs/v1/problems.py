@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from meta_pipeline.custom_reports import ReportsError
 from meta_pipeline.metrics import MetricsError, UnknownName
 from meta_pipeline.printable import one_line
 from meta_pipeline.sync_requests import RequestRefused, TooManyOpen
@@ -104,6 +105,16 @@ def _unavailable(error: WarehouseError) -> Problem:
     return Problem("unavailable", told, headers={"Retry-After": "5"})
 
 
+def _no_reports(error: ReportsError) -> Problem:
+    # Where the file lies, and what stands in it, is not a program's business.
+    _log.error("the custom reports cannot be used: %s", error)
+    return Problem(
+        "unavailable",
+        "the file of custom reports (META_REPORTS_FILE) of this installation cannot be used",
+        headers={"Retry-After": "60"},
+    )
+
+
 _KINDS: Sequence[tuple[type[Exception], Callable[[Any], Problem]]] = (
     (Problem, lambda error: error),
     (RequestValidationError, _invalid),
@@ -125,6 +136,7 @@ _KINDS: Sequence[tuple[type[Exception], Callable[[Any], Problem]]] = (
     (TooLarge, lambda _: Problem("too_large", "a body has at most 1 MiB: send less at once")),
     (ClientDisconnect, lambda _: Problem("bad_request", "the request broke off")),
     (WarehouseError, _unavailable),
+    (ReportsError, _no_reports),
     (HTTPException, _http),
 )
 """What each error is told as; the first that fits."""
