@@ -26,8 +26,8 @@ class RetentionSettings(BaseSettings, defer_build=True, hide_input_in_errors=Tru
         400,
         ge=0,
         validation_alias=AliasChoices("META_RUN_RETENTION_DAYS"),
-        description="Days sync_runs (the newest of each kind stays), sync_requests and webhooks "
-        "are kept; 0: for ever",
+        description="Days sync_runs (the newest of each kind stays), sync_requests, webhooks and "
+        "unrecognized_values are kept; 0: for ever",
     )
     change_retention_days: int = Field(
         400,

@@ -24,8 +24,9 @@ class Retention:
     """How many days of each table are kept; 0 keeps everything.
 
     `log_days` is for single calls (`meta_api_logs`), `total_days` for their hourly totals,
-    `run_days` for `sync_runs`, settled `sync_requests`, `webhook_changes` and the
-    `webhook_deliveries` that nobody took apart, `change_days` for `insights_changes` and for what
+    `run_days` for `sync_runs`, settled `sync_requests`, `webhook_changes`, the
+    `webhook_deliveries` that nobody took apart and what syncs noted in `unrecognized_values`, since
+    it was last seen, `change_days` for `insights_changes` and for what
     Meta recommends no more.
     """
 
@@ -64,6 +65,7 @@ def maintain(
         "sync_requests": retention.run_days,
         "webhook_changes": retention.run_days,
         "webhook_deliveries": retention.run_days,
+        "unrecognized_values": retention.run_days,
     }
     return {
         table: sum(
@@ -159,6 +161,9 @@ _REMOVE: Mapping[str, str] = {
     "sync_requests": _plain("sync_requests", "request_id", "finished_at"),
     "webhook_changes": _plain("webhook_changes", "change_hash", "received_at"),
     "webhook_deliveries": _plain("webhook_deliveries", "body_hash", "received_at"),
+    "unrecognized_values": _plain(
+        "unrecognized_values", "account_id, source, field, value", "last_seen_at"
+    ),
     "insights_changes": _plain("insights_changes", "change_id", "read_at"),
     "meta_recommendations": _plain("meta_recommendations", "recommendation_id", "gone_at"),
 }

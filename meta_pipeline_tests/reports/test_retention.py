@@ -47,6 +47,12 @@ def fill(url: str, days: int = 10) -> None:
                 [f"delivery-{age}", at],
             )
             connection.execute(
+                "INSERT INTO meta_ads.unrecognized_values (account_id, source, field, value, "
+                "first_seen_at, last_seen_at, seen_count) "
+                "VALUES ('act_1', 'ads', 'name', %s, %s, %s, 1)",
+                [str(age), NOW - timedelta(days=500), at],
+            )
+            connection.execute(
                 "INSERT INTO meta_ads.insights_changes (account_id, entity_type, date_start, "
                 "read_at) VALUES ('act_1', 'ad', %s, %s)",
                 [at.date(), at],
@@ -81,8 +87,10 @@ def test_each_table_by_its_own_setting(database_url: str, warehouse: Warehouse) 
         "sync_requests": 0,
         "webhook_changes": 0,
         "webhook_deliveries": 3,
+        "unrecognized_values": 3,
     }
     assert count(database_url, "webhook_deliveries") == 7
+    assert count(database_url, "unrecognized_values") == 7
     assert count(database_url, "insights_changes") == 10
     assert not any(maintain(warehouse, kept, now=NOW).values()), "a second time there is nothing"
 

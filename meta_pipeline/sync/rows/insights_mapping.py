@@ -178,10 +178,10 @@ class InsightsMapper:
         """One table row in the order of `columns`; None when the row has no key."""
         if (key := self._key(given)) is None:
             return None
-        # Kept nowhere, so noted: it may be a field to come.
+        # Kept nowhere, so noted: it may be a field to come. Its value is another in each row.
         source, sample = self._dataset.endpoint_key, str(self._entity_id(given))
         for name in given.keys() - self._known:
-            self._findings.note(source, name, given[name], Reason.UNKNOWN_FIELD, sample)
+            self._findings.note(source, name, "", Reason.UNKNOWN_FIELD, sample)
         return (
             *key,
             self._source.account_id,

@@ -16,6 +16,8 @@ _SHOWN = 200
 _SHOWN_LEVELS = 20
 # A field that is different in every row must not make a table of its own of this one.
 _AT_MOST = 1_000
+_MANY_VALUES = "(many different values)"
+_MANY_FIELDS = "(many different fields)"
 
 
 class Reason(StrEnum):
@@ -41,18 +43,27 @@ class Findings:
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, str, Reason], tuple[str | None, int]] = {}
+        # Also what was taken away since: a sync takes its findings with each slice.
+        self._known: set[tuple[str, str, str, Reason]] = set()
         self._lock = threading.Lock()
 
     def note(
         self, source: str, field: str, value: Any, reason: Reason, sample_id: str | None = None
     ) -> None:
-        """Count one finding; beyond a thousand different ones the value itself is left out."""
+        """Count one finding; beyond a thousand different ones of the sync the value is left out.
+
+        Of an unknown field, which has no other name than Meta's, the name is.
+        """
         shown = value if isinstance(value, str) else repr(cut(value, _SHOWN_LEVELS))
         key = (source, field[:_SHOWN], shown[:_SHOWN], reason)
         sample_id = sample_id[:_SHOWN] if sample_id else None
         with self._lock:
-            if key not in self._found and len(self._found) >= _AT_MOST:
-                key = (source, field, "(many different values)", reason)
+            if key not in self._known and len(self._known) >= _AT_MOST:
+                is_named_by_meta = reason is Reason.UNKNOWN_FIELD
+                many = (_MANY_FIELDS, "") if is_named_by_meta else (key[1], _MANY_VALUES)
+                key = (source, *many, reason)
+            else:
+                self._known.add(key)
             sample, count = self._found.get(key, (sample_id, 0))
             self._found[key] = (sample, count + 1)
 

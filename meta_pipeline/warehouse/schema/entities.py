@@ -242,6 +242,14 @@ unrecognized_values = table(
     moment("first_seen_at", "First time", nullable=False),
     moment("last_seen_at", "Last time", nullable=False),
     count("seen_count", "How many times", nullable=False),
+    # What retention removes, in its order.
+    sa.Index(None, "last_seen_at"),
+    # A handful among all, which belong to no account and are asked for by each look at the status.
+    sa.Index(
+        "unrecognized_values_api_version_idx",
+        "value",
+        postgresql_where=sa.text("source = 'api_version'"),
+    ),
 )
 
 __all__ = [
