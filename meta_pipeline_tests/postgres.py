@@ -18,6 +18,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -122,6 +123,26 @@ def rows_read(connection: psycopg.Connection, *tables: str) -> int:
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def rows_touched(
+    connection: psycopg.Connection, query: str, values: Any = None, *, table: str | None = None
+) -> int:
+    """How many rows came out of the nodes of a query's plan, or were left out there.
+
+    With `table` those of its own scans alone. The query is run.
+    """
+    explain = f"EXPLAIN (ANALYZE, TIMING off, FORMAT JSON) {query}".encode()
+    row = connection.execute(explain, values).fetchone()
+    assert row is not None
+    return _touched(row[0][0]["Plan"], table)
+
+
+def _touched(node: dict[str, Any], table: str | None) -> int:
+    removed = sum(value for name, value in node.items() if name.startswith("Rows Removed"))
+    is_meant = table is None or node.get("Relation Name") == table
+    own = (node["Actual Rows"] + removed) * node["Actual Loops"] if is_meant else 0
+    return int(own) + sum(_touched(one, table) for one in node.get("Plans", ()))
 
 
 @cache

@@ -13,6 +13,7 @@ from psycopg import sql
 from meta_pipeline.reports.exporter import WarehouseCollector
 from meta_pipeline.warehouse import Retention, Warehouse, maintain
 from meta_pipeline.warehouse.counters import COUNTERS, counted_until, settle
+from meta_pipeline_tests.postgres import rows_touched
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -167,19 +168,10 @@ def test_a_scrape_reads_no_more_than_what_came_lately(
 
 def read_of(warehouse: Warehouse, table: str) -> int:
     """Rows of the table that a scrape's counters read."""
-
-    def read(node: dict[str, Any]) -> int:
-        rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
-        own = rows * node["Actual Loops"] if node.get("Relation Name") == table else 0
-        return int(own) + sum(map(read, node.get("Plans", ())))
-
     with warehouse.connection() as connection:
         # So few rows as most tables have here would be read whole, whatever is asked.
         connection.execute("SET LOCAL enable_seqscan = off")
-        explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {COUNTERS}"
-        row = connection.execute(explain, counted_until(connection)).fetchone()
-    assert row is not None
-    return read(row[0][0]["Plan"])
+        return rows_touched(connection, COUNTERS, counted_until(connection), table=table)
 
 
 def test_a_clock_that_is_ahead_leaves_what_is_to_come_to_be_counted(
