@@ -104,7 +104,7 @@ def _facts(
     from meta_pipeline.reports.status import read_status
 
     rows = {one.account_id: one for one in warehouse.accounts.all()}
-    states = read_status(warehouse, leaves_out=settings.leaves_out)
+    states = read_status(warehouse, leaves_out=settings.leaves_out, counts=False)
     if wanted:
         chosen = {one.account_id for one in named(list(states), wanted)}
         states = [one for one in states if one.account_id in chosen]

@@ -18,24 +18,46 @@ from meta_pipeline.quality import token_finding
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.words import as_typed, times
 
-_SQL = """
-    SELECT * FROM meta_ads.sync_health
+_HEALTH = """
+    SELECT {} FROM meta_ads.sync_health
     WHERE %(account)s::text IS NULL OR account_id = %(account)s
     ORDER BY name NULLS LAST, account_id
 """
+# All but campaigns, adsets, ads and active: to count them takes the longer the more there are.
+_UNCOUNTED = """
+    account_id, name, is_accessible, is_simulated, entities_synced_at, insights_synced_at,
+    last_success_at, staleness, staleness_seconds, last_attempt_at, last_status, last_error,
+    last_calls, last_seconds, is_running, not_before, waiting_for, newest_insight_day,
+    insight_days_fetched, insight_days_missing, insight_rows, usage_pct, usage_read_at, usage_meter,
+    connection_id
+"""
+# From one account's id to the next, however many runs each has.
 _FIRST_SYNCS = """
-    SELECT DISTINCT ON (account_id) account_id, started_at AS last_attempt_at,
+    WITH RECURSIVE walk AS (
+        SELECT coalesce(
+            %(account)s::text, (SELECT min(account_id) FROM meta_ads.sync_runs)
+        ) AS account_id
+        UNION ALL
+        SELECT (
+            SELECT min(account_id) FROM meta_ads.sync_runs WHERE account_id > walk.account_id
+        )
+        FROM walk WHERE account_id IS NOT NULL AND %(account)s::text IS NULL
+    )
+    SELECT walk.account_id, started_at AS last_attempt_at,
         status AS last_status, error_summary AS last_error, not_before,
         CASE WHEN not_before > meta_ads.present() THEN error_summary END AS waiting_for,
         'never' AS staleness, true AS is_accessible, false AS is_simulated,
         status = 'running' AS is_running, 0 AS campaigns, 0 AS adsets, 0 AS ads, 0 AS active,
         0 AS insight_rows, 0 AS insight_days_fetched, 0 AS insight_days_missing
-    FROM meta_ads.sync_runs AS run
-    WHERE status <> 'refused' AND (%(account)s::text IS NULL OR account_id = %(account)s)
-        AND NOT EXISTS (
-        SELECT FROM meta_ads.meta_ad_accounts WHERE account_id = run.account_id
+    FROM walk CROSS JOIN LATERAL (
+        SELECT started_at, status, error_summary, not_before FROM meta_ads.sync_runs
+        WHERE account_id = walk.account_id AND status <> 'refused'
+        ORDER BY started_at DESC LIMIT 1
+    ) AS run
+    WHERE NOT EXISTS (
+        SELECT FROM meta_ads.meta_ad_accounts WHERE account_id = walk.account_id
     )
-    ORDER BY account_id, started_at DESC
+    ORDER BY walk.account_id
 """
 """Accounts whose first sync ended before Meta gave the account itself, throttled above all."""
 
@@ -172,10 +194,12 @@ def read_status(
     now: datetime | None = None,
     problems: Mapping[str, str] | None = None,
     account: str | None = None,
+    counts: bool = True,
 ) -> list[AccountStatus]:
     """Every account, problems first and by name; `problems` is what the alerts say of them, by id.
 
-    With `account`, an id, that one alone.
+    With `account`, an id, that one alone. Without `counts` their campaigns, ad sets and ads are not
+    counted, and are no facts of those that Meta gave.
 
     `leaves_out` says whom the settings keep from being synced (`Settings.leaves_out`); `now` moves
     the clock of the view (simulated days).
@@ -183,14 +207,12 @@ def read_status(
     with warehouse.connection() as connection:
         if now is not None:
             connection.execute("SELECT set_config('meta_ads.now', %s, true)", (now.isoformat(),))
-        cursor = connection.cursor(row_factory=dict_row).execute(_SQL, {"account": account})
+        cursor = connection.cursor(row_factory=dict_row)
+        asked = {"account": account}
+        cursor.execute(_HEALTH.format("*" if counts else _UNCOUNTED).encode(), asked)
         names = [column.name for column in cursor.description or ()]
         known = cursor.fetchall()
-        first = (
-            connection.cursor(row_factory=dict_row)
-            .execute(_FIRST_SYNCS, {"account": account})
-            .fetchall()
-        )
+        first = cursor.execute(_FIRST_SYNCS, asked).fetchall()
     # With every column of the view: what is not known of them yet is None, not missing.
     rows = [*known, *(dict.fromkeys(names) | row for row in first)]
     statuses = [

@@ -15,5 +15,9 @@ def statuses_of(visit: Visit, account_id: str | None = None) -> list[AccountStat
         # The alerts' own rule of "late": what is red here is what somebody was told of.
         problems = account_problems(connection, limits_of(settings))
     return read_status(
-        visit.warehouse, leaves_out=settings.leaves_out, problems=problems, account=account_id
+        visit.warehouse,
+        leaves_out=settings.leaves_out,
+        problems=problems,
+        account=account_id,
+        counts=False,
     )

@@ -55,7 +55,7 @@ def blocked(its_url: AbstractContextManager[str]) -> Mapping[str, str]:
         with its_url as url, Warehouse(url, max_connections=1, patience=READER) as warehouse:
             if warehouse.pending():
                 return {}
-            known = read_status(warehouse, leaves_out=lambda _: False)
+            known = read_status(warehouse, counts=False)
             return {one.account_id: one.waiting for one in known if one.waiting}
     except (WarehouseError, EmbeddedPostgresError, psycopg.Error):
         return {}

@@ -110,6 +110,10 @@ class Overview:
         said = json.dumps([states, [one.key for one in self.failing], list(self.stopped)])
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
+    def noted(self, now: datetime) -> str:
+        """What the sensor keeps of having told it."""
+        return json.dumps({"digest": self.digest, "at": now.isoformat()})
+
     @property
     def has_something_to_ask(self) -> bool:
         """Whether half of the accounts were synced: before that a report says next to nothing."""
@@ -223,12 +227,17 @@ def look(
     resource: WarehouseResource,
     now: datetime,
     patience: Patience = READER,
+    *,
+    counts: bool = True,
 ) -> Overview:
-    """Read our tables and Dagster's ticks once; a database without our tables has no accounts."""
+    """Read our tables and Dagster's ticks once; a database without our tables has no accounts.
+
+    Without `counts` it can tell how they stand, and not what they hold.
+    """
     settings = resource.settings()
     with resource.read("overview", patience) as warehouse:
         try:
-            accounts = read_status(warehouse, leaves_out=settings.leaves_out)
+            accounts = read_status(warehouse, leaves_out=settings.leaves_out, counts=counts)
         except psycopg.errors.UndefinedTable:
             accounts = []
     return Overview(
@@ -283,20 +292,19 @@ def overview_sensor(
     warehouse: WarehouseResource,
     clock: dg.ResourceParam[Clock],
 ) -> dg.SensorResult:
-    now = clock()
+    now, patience = clock(), of_a_tick()
     try:
-        seen = look(context.instance, warehouse, now, of_a_tick())
+        seen = look(context.instance, warehouse, now, patience, counts=False)
+        if is_news := _is_news(context.cursor, seen, now):  # told with what the accounts hold
+            seen = look(context.instance, warehouse, now, patience)
     except CannotTell as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
-    is_news = _is_news(context.cursor, seen, now)
     missing = missing_partitions(context.instance, (one.account_id for one in seen.accounts))
     requests = list(_first_answers(context.instance, seen, now))
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else seen.headline,
-        cursor=json.dumps({"digest": seen.digest, "at": now.isoformat()})
-        if is_news
-        else context.cursor,
+        cursor=seen.noted(now) if is_news else context.cursor,
         dynamic_partitions_requests=[AD_ACCOUNTS.build_add_request(missing)] if missing else [],
         asset_events=[seen.materialization(), seen.evaluation()] if is_news else [],
     )
