@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from meta_pipeline.model.sync_run import SYNC_RUN_COLUMNS, SyncRun
+from meta_pipeline.model.sync_run import SYNC_RUN_COLUMNS, Status, SyncRun
 from meta_pipeline.model.usage import APP
 from meta_pipeline.warehouse.connect import Connection, Store
 
@@ -46,16 +47,14 @@ _ABANDON = """
     WHERE account_id = %(account_id)s AND status = 'running'
     RETURNING sync_run_id
 """
-# Runs that were refused or waited for quota say nothing of the account.
-_FAILING = """
-    SELECT count(*), min(meta_ads.past(started_at, %(now)s))
-    FROM meta_ads.sync_runs AS run
-    WHERE account_id = %(account_id)s AND status = 'fail'
-        AND meta_ads.past(started_at, %(now)s) > coalesce((
-        SELECT max(meta_ads.past(started_at, %(now)s)) FROM meta_ads.sync_runs
-        WHERE account_id = %(account_id)s AND status IN ('success', 'partial')
-    ), '-infinity')
+_BACKWARDS = """
+    SELECT meta_ads.past(started_at, %(now)s), status FROM meta_ads.sync_runs
+    WHERE account_id = %(account_id)s AND meta_ads.past(started_at, %(now)s) IS NOT NULL
+    ORDER BY started_at DESC LIMIT %(most)s
 """
+# Back to the last one that brought anything: seldom far, and some accounts never had one.
+_LOOKS = (20, 1000)
+_GOOD = (Status.SUCCESS, Status.PARTIAL)
 
 
 # One look into an index for each account, however many runs it has.
@@ -106,11 +105,19 @@ class RunStore(Store):
         return app_of
 
     def failing(self, account_id: str, now: datetime) -> tuple[int, datetime | None]:
-        """How many runs failed in a row until now, and when the first of them began."""
+        """How many runs failed in a row until now, and when the first of them began.
+
+        Of its newest thousand runs; those that were refused or waited for quota say nothing of it.
+        """
         asked = {"account_id": account_id, "now": now}
         with self._using() as connection:
-            row = connection.execute(_FAILING, asked).fetchone()
-        return (int(row[0]), row[1]) if row else (0, None)
+            for most in _LOOKS:
+                rows = connection.execute(_BACKWARDS, asked | {"most": most}).fetchall()
+                since_good = [*takewhile(lambda row: row[1] not in _GOOD, rows)]
+                if len(since_good) < most:
+                    break
+        failed = [at for at, status in since_good if status == Status.FAIL]
+        return len(failed), min(failed, default=None)
 
     def recent(self, limit: int = 50, *, account_id: str | None = None) -> list[SyncRun]:
         """The newest runs, newest first, of one account where it is given."""
