@@ -28,11 +28,12 @@ _LIST = f"""
       AND (%(statuses)s::text[] IS NULL OR run.status = ANY (%(statuses)s))
     ORDER BY run.started_at DESC, run.sync_run_id DESC LIMIT %(limit)s
 """
-_FIND = f"""
-    {_RUN}
-    WHERE starts_with(run.sync_run_id, %(id)s) OR starts_with(run.dagster_run_id, %(id)s)
-    ORDER BY run.started_at DESC, run.sync_run_id DESC LIMIT 1000
-"""
+_FOUND = f"{_RUN} WHERE {{}} ORDER BY run.started_at DESC, run.sync_run_id DESC LIMIT 1000"
+# A whole id is found by index; only for a beginning all runs are looked through.
+_WHOLE = _FOUND.format("run.sync_run_id = %(id)s OR run.dagster_run_id = %(id)s")
+_BEGINNING = _FOUND.format(
+    "starts_with(run.sync_run_id, %(id)s) OR starts_with(run.dagster_run_id, %(id)s)"
+)
 _NEWEST = f"{_RUN} ORDER BY run.started_at DESC, run.sync_run_id DESC LIMIT 1"
 _CALLS = """
     SELECT endpoint_key, count(*) AS attempts,
@@ -138,14 +139,14 @@ def read_run(warehouse: Warehouse, run_id: str | None = None) -> list[RunDetail]
 def _found(connection: Connection[Any], run_id: str | None) -> list[dict[str, Any]]:
     cursor = connection.cursor(row_factory=dict_row)
     if run_id is None:
-        newest = cursor.execute(_NEWEST).fetchall()
-        if not newest:
-            raise RunUnknown("No sync has run yet. meta-pipeline sync starts one.")
-        return newest
+        if newest := cursor.execute(_NEWEST).fetchall():
+            return newest
+        raise RunUnknown("No sync has run yet. meta-pipeline sync starts one.")
     wanted = run_id.strip()
     # Ids of ours are ASCII; an empty one would begin every id.
     is_id = bool(wanted) and wanted.isascii() and wanted.isprintable()
-    steps = cursor.execute(_FIND, {"id": wanted}).fetchall() if is_id else []
+    looks = (cursor.execute(one, {"id": wanted}).fetchall() for one in (_WHOLE, _BEGINNING))
+    steps = next(filter(None, looks), []) if is_id else []
     if not steps:
         raise RunUnknown(f"There is no run {run_id!r}. meta-pipeline runs list shows the newest.")
     of_dagster = {one["dagster_run_id"] for one in steps}

@@ -1,20 +1,23 @@
-"""What is looked at every few seconds costs no more with a long history of runs than with a short."""
+"""What is looked at every few seconds costs no more with a long history of runs than without."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
+from meta_pipeline.orchestration.failures import runs as failures
+from meta_pipeline.reports import runs as reports
 from meta_pipeline.reports import status
 from meta_pipeline.reports.status import read_status
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse.stores import runs
 from meta_pipeline_tests.postgres import rows_touched
 
 NOW = datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
-ACCOUNTS, RUNS = 20, 1_500
+ACCOUNTS, RUNS = 10, 6_000
 ALL: dict[str, Any] = {"account": None}
 
 
@@ -76,3 +79,50 @@ def test_whoever_shows_no_counts_has_nothing_counted(fleet: Warehouse) -> None:
         for columns, read in (("*", 50 * (ACCOUNTS - 2)), (status._UNCOUNTED, 0)):
             query = status._HEALTH.format(columns)
             assert rows_touched(connection, query, ALL, table="meta_ads") == read
+
+
+def test_failures_are_counted_back_to_the_last_success_and_no_further(fleet: Warehouse) -> None:
+    with fleet.connection() as connection:
+        connection.execute(
+            "UPDATE meta_ads.sync_runs SET status = 'fail' WHERE account_id = 'act_2'"
+            " OR account_id = 'act_1' AND started_at > %s",
+            (NOW - timedelta(hours=1),),
+        )
+    assert fleet.runs.failing("act_1", NOW) == (5, NOW - timedelta(minutes=50))
+    assert fleet.runs.failing("act_2", NOW) == (1000, NOW - timedelta(minutes=10_000))
+    assert fleet.runs.failing("act_3", NOW) == (0, None)
+    with fleet.connection() as connection:
+        for account_id in ("act_1", "act_2"):
+            asked = {"account_id": account_id, "now": NOW}
+            for most in runs._LOOKS:
+                values = asked | {"most": most}
+                assert rows_touched(connection, runs._BACKWARDS, values, table="sync_runs") == most
+
+
+def test_syncs_of_a_dagster_run_and_requests_of_a_claim_are_found_by_index(
+    fleet: Warehouse,
+) -> None:
+    with fleet.connection() as connection:
+        connection.execute("UPDATE meta_ads.sync_runs SET dagster_run_id = 'of ' || sync_run_id")
+        connection.execute(
+            "INSERT INTO meta_ads.sync_requests (request_id, account_id, source, requested_by,"
+            " reason, force, requested_at, state, attempts, claim_id)"
+            " SELECT 'r' || n, 'act_1', 'api', '', '', false, %s, 'done', 1, 'c' || n"
+            " FROM generate_series(1, 5000) AS n",
+            (NOW,),
+        )
+        connection.execute("ANALYZE meta_ads.sync_runs, meta_ads.sync_requests")
+    assert [one.sync_run_id for one in fleet.runs.of_dagster_run("of 7-7")] == ["7-7"]
+    assert [one.request_id for one in fleet.sync_requests.claimed("c7")] == ["r7"]
+    with fleet.connection() as connection:
+        for table, column, value in (
+            ("sync_runs", "dagster_run_id", "of 7-7"),
+            ("sync_requests", "claim_id", "c7"),
+        ):
+            query = f"SELECT FROM meta_ads.{table} WHERE {column} = %s"
+            assert rows_touched(connection, query, (value,), table=table) == 1
+        explained = failures._EXPLAINED
+        assert rows_touched(connection, explained, ("of 7-7", NOW), table="sync_runs") <= 1
+        for run_id in ("7-7", "of 7-7"):
+            asked = {"id": run_id}
+            assert rows_touched(connection, reports._WHOLE, asked, table="sync_runs") <= 2

@@ -107,6 +107,8 @@ sync_runs = table(
     sa.Index(None, "finished_at"),
     # Retention keeps the newest of each kind.
     sa.Index(None, "account_id", "scope", "status", "started_at"),
+    # Each run of a claim that has ended is looked up, and each that Dagster says has failed.
+    sa.Index(None, "dagster_run_id", postgresql_where=sa.text("dagster_run_id IS NOT NULL")),
     # A handful among all runs, and looked for at the beginning of each.
     sa.Index("sync_runs_running_idx", "account_id", postgresql_where=sa.text("status = 'running'")),
 )

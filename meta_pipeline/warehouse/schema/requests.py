@@ -44,6 +44,7 @@ sync_requests = table(
     sa.CheckConstraint("state IN ('pending','running','done','failed','cancelled')", name="state"),
     sa.Index(None, "requested_at", "request_id"),
     sa.Index(None, "account_id", "requested_at"),
+    sa.Index(None, "claim_id", postgresql_where=sa.text("claim_id IS NOT NULL")),
     # Every tick looks for those that are open: a handful of all there ever were.
     sa.Index(
         "sync_requests_open_idx",
