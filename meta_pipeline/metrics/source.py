@@ -45,6 +45,8 @@ class Source:
     table: str
     condition: str = "true"
     dataset: str = "insights_ad"
+    level: str = ""
+    """Whose ids `f.entity_id` has, where the table's key begins with it."""
 
     @property
     def lists_actions(self) -> bool:
@@ -67,6 +69,7 @@ def daily(level: str = "ad") -> Source:
         # Rows of longer ranges stand in the same table, and would count their days twice.
         f"f.entity_type = '{level}' AND f.date_stop = f.date_start",
         f"insights_{level}",
+        level,
     )
 
 
@@ -81,6 +84,7 @@ def breakdown(level: str, names: str) -> Source:
         "meta_ads.meta_insights_breakdown",
         f"f.entity_type = '{level}' AND f.breakdown = '{names}'",
         f"breakdown:{names}",
+        level,
     )
 
 

@@ -119,8 +119,11 @@ class Grouping:
         wanted = {ATTRIBUTES[n].level for n in (*self.by, *self.filters) if n in ATTRIBUTES}
         return "\n".join(ENTITY_JOINS[level] for level in LEVELS if level in wanted)
 
-    def conditions(self, params: dict[str, Any]) -> list[str]:
-        """The filters as SQL; their values are put into `params`."""
+    def conditions(self, params: dict[str, Any], keyed: str = "") -> list[str]:
+        """The filters as SQL; their values are put into `params`.
+
+        In rows of the level `keyed` its ids are those of `f.entity_id`, by which they are found.
+        """
         clauses = []
         for position, (name, values) in enumerate(self.filters.items()):
             key = f"filter_{position}"
@@ -129,7 +132,8 @@ class Grouping:
                 clauses.append(f"{self.expression(name)} ILIKE ANY (%({key})s::text[])")
             else:
                 params[key] = list(values)
-                clauses.append(f"{self.expression(name)} = ANY (%({key})s::text[])")
+                column = "f.entity_id" if name == keyed else self.expression(name)
+                clauses.append(f"{column} = ANY (%({key})s::text[])")
         return clauses
 
 

@@ -32,16 +32,35 @@ from .question import (
     Account,
     DateRange,
     Question,
+    as_arrays,
     check,
     check_window,
     known_accounts,
     periods,
+    rows_of_each,
     sync_command,
 )
 from .sent import is_sent, with_facts
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_EACH = """
+    unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
+        AS asked (account_id, since, until)
+"""
+_CELLS = f"""
+    SELECT DISTINCT asked.account_id, f.breakdown, f.entity_type
+    FROM {_EACH}
+    JOIN meta_ads.meta_insights_breakdown AS f ON {statement.OF_ASKED}
+"""
+_ACTIONS = f"""
+    SELECT asked.account_id, count(*), count(*) FILTER (WHERE f.actions @? %(path)s::jsonpath)
+    FROM {_EACH}
+    JOIN {{source.table}} AS f ON {statement.OF_ASKED}
+    WHERE {{source.condition}} AND jsonb_array_length(f.actions) > 0
+    GROUP BY asked.account_id
+"""
 
 Sources: TypeAlias = list[tuple[Question, Source]]
 """Where rows are read from, and the question about the accounts that are read there."""
@@ -297,11 +316,13 @@ def _breakdown_source(connection: Connection[Any], question: Question) -> tuple[
     """Cells of exactly these breakdowns, or of more of them (added up), fine enough."""
     wanted = set(question.grouping.breakdowns)
     coarsest = LEVELS.index(finest([*question.grouping.levels, "account"]))
-    kept = connection.execute(
-        "SELECT DISTINCT breakdown, entity_type FROM meta_ads.meta_insights_breakdown"
-        " WHERE account_id = ANY (%s) AND date_start BETWEEN %s AND %s",
-        (list(question.account_ids), question.period.since, question.period.until),
-    ).fetchall()
+    cells = once_each(
+        connection,
+        "cells",
+        question.asked,
+        lambda some: rows_of_each(some, connection.execute(_CELLS, as_arrays(some))),
+    )
+    kept = {one for of_account in cells.values() for one in of_account}
     fits = [
         # In the order of `min`: the fewest breakdowns and the coarsest level are the fewest rows.
         (len(names.split(",")), LEVELS.index(level), names, level)
@@ -327,24 +348,21 @@ def _check_window_kept(connection: Connection[Any], question: Question, source: 
     """A window that was never asked for looks like zero everywhere: refuse it."""
     if question.attribution == DEFAULT_WINDOW or source.rows is Rows.ROLLUP:
         return
-    counts = connection.execute(
-        f"""SELECT count(*), count(*) FILTER (WHERE f.actions @? %(path)s::jsonpath)
-            FROM {source.table} AS f
-            WHERE {source.condition} AND jsonb_array_length(f.actions) > 0
-              AND f.account_id = ANY (%(accounts)s::text[])
-              AND f.date_start BETWEEN %(since)s AND %(until)s""",
-        {
-            "path": f'$[*]."{question.attribution}"',
-            "accounts": list(question.account_ids),
-            "since": question.period.since,
-            "until": question.period.until,
-        },
-    ).fetchone()
-    assert counts is not None
-    if counts[0] and not counts[1]:
+    what = f"{question.attribution} in {source.table} where {source.condition}"
+    text = _ACTIONS.format(source=source)
+    path = {"path": f'$[*]."{question.attribution}"'}
+    counted = once_each(
+        connection,
+        what,
+        question.asked,
+        lambda some: rows_of_each(some, connection.execute(text, as_arrays(some) | path)),
+    )
+    counts = [one for of_account in counted.values() for one in of_account]
+    with_actions = sum(actions for actions, _ in counts)
+    if with_actions and not any(found for _, found in counts):
         raise ImpossibleQuestion(
-            f"None of the {counts[0]} rows with actions has the window {question.attribution}: it "
-            "was not asked for, so it is unknown, not zero. Add it to META_ATTRIBUTION_WINDOWS, "
+            f"None of the {with_actions} rows with actions has the window {question.attribution}: "
+            "it was not asked for, so it is unknown, not zero. Add it to META_ATTRIBUTION_WINDOWS, "
             "then read these days again: "
             + sync_command(question.account_ids, question.period, "--force")
         )

@@ -29,7 +29,7 @@ BUCKETS = {
 }
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
-_OF_ASKED = "f.account_id = asked.account_id AND f.date_start BETWEEN asked.since AND asked.until"
+OF_ASKED = "f.account_id = asked.account_id AND f.date_start BETWEEN asked.since AND asked.until"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,13 @@ def sums(
     if question.has_same_days:
         params |= {"since": question.period.since, "until": question.period.until}
     conditions = [source.condition, _range_condition(question, one_by_one=one_by_one)]
-    conditions += question.grouping.conditions(params)
+    conditions += question.grouping.conditions(params, source.level)
     keys = question.grouping.by
     selected = [f"{question.grouping.expression(name)} AS {name}" for name in keys]
     selected += [f"sum({sql})" for sql in values.values()]
     ranges = ""
     if not one_by_one and not question.has_same_days:
-        ranges = f"JOIN {_each_account(question)} ON {_OF_ASKED}"
+        ranges = f"JOIN {_each_account(question)} ON {OF_ASKED}"
     text = f"""
         SELECT {", ".join(selected)}
         FROM {source.table} AS f
@@ -130,7 +130,7 @@ def people(question: Question) -> Statement:
     # Cells are kept by day, and have no last day of their own.
     stop = "" if cells else "AND f.date_stop = asked.date_stop"
     params = _ranges(question, bucket)
-    conditions = grouping.conditions(params)
+    conditions = grouping.conditions(params, source.level)
     condition = source.condition if cells else f"f.entity_type = '{question.level}'"
     text = f"""
         SELECT {", ".join(selected)}
@@ -205,7 +205,7 @@ def _range_condition(question: Question, *, one_by_one: bool) -> str:
         whose = "= asked.account_id" if one_by_one else "= ANY (%(accounts)s::text[])"
         days = "f.date_start BETWEEN %(since)s::date AND %(until)s::date"
         return f"f.account_id {whose} AND {days}"
-    return _OF_ASKED if one_by_one else "true"
+    return OF_ASKED if one_by_one else "true"
 
 
 def _each_account(question: Question) -> str:

@@ -210,6 +210,7 @@ adset_rollups = table(
     *_measures(),
     *_people(),
     *_provenance(),
+    sa.Index(None, "adset_id", "date_start"),  # what pages and downloads ask of some
     **HOT_UPDATES,
 )
 
@@ -224,6 +225,7 @@ campaign_rollups = table(
     *_measures(),
     *_people(),
     *_provenance(),
+    sa.Index(None, "campaign_id", "date_start"),  # what pages and downloads ask of some
     **HOT_UPDATES,
 )
 
