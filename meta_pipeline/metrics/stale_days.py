@@ -11,54 +11,54 @@ from psycopg import Connection
 # A day is stale when the ledger read it again since, when its definitions changed, when an ad set
 # has another goal by now, or when it has ad rows and was never rolled up. The last one walks the
 # index (account_id, date_start) from day to day: rows are never counted.
-_AGED_OF = """
+_AGED = """
     WITH RECURSIVE days AS (
         (SELECT date_start FROM meta_ads.meta_insights
-         WHERE account_id = {account}
-           AND date_start >= coalesce({since}::date, '0001-01-01')
+         WHERE account_id = %(account_id)s
+           AND date_start >= coalesce(%(since)s::date, '0001-01-01')
          ORDER BY date_start LIMIT 1)
         UNION ALL
         SELECT (SELECT next.date_start FROM meta_ads.meta_insights AS next
-                WHERE next.account_id = {account} AND next.date_start > days.date_start
+                WHERE next.account_id = %(account_id)s AND next.date_start > days.date_start
                 ORDER BY next.date_start LIMIT 1)
         FROM days
-        WHERE days.date_start < coalesce({until}::date, '9999-12-31')
+        WHERE days.date_start < coalesce(%(until)s::date, '9999-12-31')
     ),
     candidates AS (
         SELECT date_start FROM days WHERE date_start IS NOT NULL
         UNION
         SELECT date_start FROM meta_ads.sync_windows
-        WHERE account_id = {account} AND dataset = 'insights_ad'
+        WHERE account_id = %(account_id)s AND dataset = 'insights_ad'
         UNION
-        SELECT date_start FROM meta_ads.metric_rollups WHERE account_id = {account}
+        SELECT date_start FROM meta_ads.metric_rollups WHERE account_id = %(account_id)s
     )
     SELECT candidates.date_start
     FROM candidates
     LEFT JOIN meta_ads.metric_rollups AS made
-      ON made.account_id = {account} AND made.date_start = candidates.date_start
+      ON made.account_id = %(account_id)s AND made.date_start = candidates.date_start
     LEFT JOIN meta_ads.sync_windows AS ledger
-      ON ledger.account_id = {account} AND ledger.dataset = 'insights_ad'
+      ON ledger.account_id = %(account_id)s AND ledger.dataset = 'insights_ad'
      AND ledger.date_start = candidates.date_start
     WHERE (made.date_start IS NULL
-           OR made.definition_version <> {version}
+           OR made.definition_version <> %(version)s
            OR made.source_fetched_at IS DISTINCT FROM ledger.fetched_at)
-      AND candidates.date_start BETWEEN coalesce({since}::date, '0001-01-01')
-                                    AND coalesce({until}::date, '9999-12-31')
+      AND candidates.date_start BETWEEN coalesce(%(since)s::date, '0001-01-01')
+                                    AND coalesce(%(until)s::date, '9999-12-31')
 """
-_STALE_OF = f"""{_AGED_OF}
+# What its results were counted as stands once for all days of an ad set: their rows are not read.
+_STALE = f"""{_AGED}
     UNION
-    SELECT made.date_start
-    FROM meta_ads.adset_rollups AS made
+    SELECT day::date
+    FROM meta_ads.adset_goal_days AS made
     JOIN meta_ads.adset_goals AS goal ON goal.adset_id = made.adset_id
-    WHERE made.account_id = {{account}}
-      AND goal.result_metric IS DISTINCT FROM made.result_metric
-      AND made.date_start BETWEEN coalesce({{since}}::date, '0001-01-01')
-                              AND coalesce({{until}}::date, '9999-12-31')
+    CROSS JOIN unnest(
+        made.days * datemultirange(daterange(%(since)s::date, %(until)s::date, '[]'))
+    ) AS one
+    CROSS JOIN generate_series(lower(one), upper(one) - 1, interval '1 day') AS day
+    WHERE made.account_id = %(account_id)s
+      AND coalesce(goal.result_metric, '') <> made.result_metric
     ORDER BY 1
 """
-_STALE = _STALE_OF.format(
-    account="%(account_id)s", version="%(version)s", since="%(since)s", until="%(until)s"
-)
 # The same for many accounts at once: what has neither been read nor rolled up is looked up in the
 # rows themselves. Between the first and the last day of any account, so that little is hashed.
 _BEHIND = """

@@ -16,6 +16,7 @@ from meta_pipeline.metrics.definitions import store
 from meta_pipeline.metrics.rollup import gone
 from meta_pipeline.metrics.source import ROLLUP_COLUMNS
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline_tests.postgres import rows_read
 
 from .rows import ACCOUNT, NOW, READ_AT, TODAY, Rows, actions, ago
 
@@ -330,3 +331,48 @@ def test_the_days_of_each_goal_are_those_of_the_rollups(rows: Rows) -> None:
     rows.connection.execute("DELETE FROM meta_ads.meta_insights WHERE entity_id = 'a4'")
     rollup(rows.connection, ACCOUNT, [ago(back) for back in (0, 1, 3, 9)], only=True)
     assert {row[1:4] for row in goal_days(rows.connection)} == {("s1", "c1", "link_clicks")}
+
+
+_YEARS = """
+    INSERT INTO meta_ads.meta_insights (entity_type, entity_id, date_start, date_stop, account_id,
+        campaign_id, adset_id, ad_id, currency, spend, impressions, clicks, data_as_of)
+    SELECT 'ad', ad_id, day, day, account_id, campaign_id, adset_id, ad_id, 'EUR', 1, 10, 1, now()
+    FROM meta_ads.meta_ads,
+         generate_series(%(since)s::date, %(until)s::date, interval '1 day') AS moment,
+         CAST(moment AS date) AS day
+    WHERE account_id = %(account)s
+"""
+_OTHERWISE = """
+    SELECT DISTINCT made.date_start
+    FROM meta_ads.adset_rollups AS made
+    JOIN meta_ads.adset_goals AS goal ON goal.adset_id = made.adset_id
+    WHERE made.account_id = %s AND goal.result_metric IS DISTINCT FROM made.result_metric
+      AND made.date_start BETWEEN %s AND %s
+    ORDER BY 1
+"""
+
+
+def test_a_new_day_reads_no_row_of_the_years_before(rows: Rows) -> None:
+    rows.tree()
+    years = {"account": ACCOUNT, "since": ago(730), "until": ago(1)}
+    rows.connection.execute(_YEARS, years)
+    rollup(rows.connection, ACCOUNT)
+    version = store.current(rows.connection).version(ACCOUNT)
+    rows.connection.commit()
+    rows.connection.execute("ANALYZE meta_ads.adset_rollups, meta_ads.adset_goal_days")
+    rows.insight("a1", TODAY, spend=1)
+    before = rows_read(rows.connection, "adset_rollups")
+    assert rollup(rows.connection, ACCOUNT).days == (TODAY,)
+    assert rows_read(rows.connection, "adset_rollups") - before < 10
+
+    change = "UPDATE meta_ads.meta_adsets SET optimization_goal = %s WHERE adset_id = %s"
+    for adset, goal in (("s1", "LINK_CLICKS"), ("s3", "NEVER_HEARD_OF"), ("s3", "LINK_CLICKS")):
+        rows.connection.execute(change, (goal, adset))
+        for since, until in ((ago(730), TODAY), (ago(9), ago(3)), (date.min, ago(700))):
+            days = rows.connection.execute(_OTHERWISE, (ACCOUNT, since, until)).fetchall()
+            stale = stale_days(rows.connection, ACCOUNT, version, since, until)
+            assert stale == [day for (day,) in days]
+            assert stale
+        rollup(rows.connection, ACCOUNT, [ago(5)], only=True)
+    rollup(rows.connection, ACCOUNT)
+    assert stale_days(rows.connection, ACCOUNT, version) == []

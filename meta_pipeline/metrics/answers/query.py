@@ -308,7 +308,13 @@ def _days_behind(connection: Connection[Any], question: Question) -> dict[str, i
     counts = {one[0]: days for one, days in behind.items()}
     if question.by_goal:
         changed = changed_goals(connection, question)
-        counts |= {one[0]: len(stale_days(connection, *one)) for one in asked if one[0] in changed}
+        stale = once_each(
+            connection,
+            "stale days",
+            [one for one in asked if one[0] in changed],
+            lambda some: {one: len(stale_days(connection, *one)) for one in some},
+        )
+        counts |= {one[0]: days for one, days in stale.items()}
     return {account_id: days for account_id, days in counts.items() if days}
 
 

@@ -43,6 +43,15 @@ _SUMMARIES = {
     "ad": "Daily metrics by ad: conversions as the metric dictionary counts them.",
 }
 
+# Campaigns are counted: ads without an ad set are one row a day there, whatever their campaigns.
+_ROWS_ON_RECORD = {
+    "ad": "SELECT coalesce(sum(ad_rows), 0) FROM meta_ads.metric_rollups AS f",
+    "adset": """
+        SELECT coalesce(sum(upper(one) - lower(one)), 0)
+        FROM meta_ads.adset_goal_days AS f CROSS JOIN unnest(f.days) AS one
+    """,
+}
+
 # Dagster marks as stale what was materialized under another version of the definitions.
 _VERSION = metrics.read_dictionary().version()
 
@@ -137,11 +146,7 @@ def _roll_up(opened: Warehouse, account_id: str) -> Iterator[dg.AssetMaterializa
 
 
 def _rows(connection: Connection, level: str, account_id: str) -> int:
-    """Rows the table holds of the account; ad rows are on record by day, counting them is slow."""
-    query = (
-        "SELECT coalesce(sum(ad_rows), 0) FROM meta_ads.metric_rollups WHERE account_id = %s"
-        if level == "ad"
-        else f"SELECT count(*) FROM {ROLLUPS[level].fullname} WHERE account_id = %s"
-    )
-    row = connection.execute(query, (account_id,)).fetchone()
+    """Rows the table holds of the account; counting them is slow where they are on record."""
+    query = _ROWS_ON_RECORD.get(level, f"SELECT count(*) FROM {ROLLUPS[level].fullname} AS f")
+    row = connection.execute(f"{query} WHERE f.account_id = %s", (account_id,)).fetchone()
     return int(row[0]) if row else 0
