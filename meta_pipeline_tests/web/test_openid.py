@@ -391,6 +391,26 @@ def test_a_proxys_word_is_taken_from_the_proxy_alone(
         assert browser.get("/", headers=twice).status_code == 403
 
 
+@pytest.mark.parametrize("own", ["{}", "{}, 198.51.100.7"], ids=["a line added", "a line gone on"])
+def test_nobody_chooses_the_address_their_attempts_are_counted_by(
+    web_warehouse: Warehouse, own: str
+) -> None:
+    settings = Settings.load(env_file=None, web_proxy_addresses="127.0.0.1")
+    site = Site(settings, web_warehouse, SECRET, SignIn.LINK)
+    with (
+        served.running(web_application(site)) as url,
+        httpx2.Client(base_url=url, timeout=PATIENCE_SECONDS) as browser,
+    ):
+
+        def tries(said: str, seen: str) -> int:
+            lines = [("x-forwarded-for", own.format(said)), ("x-forwarded-for", seen)]
+            return browser.get("/enter", headers=lines).status_code
+
+        answers = [tries(f"203.0.113.{last}", "198.51.100.8") for last in range(21)]
+        assert answers == [403] * 20 + [429]
+        assert tries("198.51.100.8", "198.51.100.9") == 403
+
+
 def test_behind_tls_cookies_and_browsers_keep_to_it(web_warehouse: Warehouse) -> None:
     settings = Settings.load(
         env_file=None,

@@ -78,10 +78,11 @@ def client_address(connection: HTTPConnection) -> str:
     """The address a request came from; behind a trusted proxy the one it names last."""
     site = site_of(connection)
     peer = connection.client.host if connection.client else ""
-    forwarded = connection.headers.get("x-forwarded-for", "")
-    if forwarded and is_among(peer, site.settings.web_proxies):
-        # The last is what our own proxy saw; those before it are what the visitor says.
-        return forwarded.rsplit(",", 1)[-1].strip()
+    # Some proxies write on into the visitor's line, some add a line of their own (HAProxy): they
+    # are one list, whose last is what our own proxy saw; those before it the visitor may have said.
+    forwarded = ",".join(connection.headers.getlist("x-forwarded-for"))
+    if is_among(peer, site.settings.web_proxies):
+        return forwarded.rsplit(",", 1)[-1].strip() or peer
     return peer
 
 
