@@ -71,8 +71,9 @@ def dagster_url(url: str, *, lock_seconds: float = 0) -> str:
     daemon would wait for it for two hours. Made of such a URL it is the same again. With
     `lock_seconds` a statement that waits longer for another session's lock fails.
     """
-    waits = KEEPALIVE | {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
-    options = {name: str(value) for name, value in waits.items()} | dict(options_of(url))
+    options = dict(options_of(url))
+    for name, value in (KEEPALIVE | {"connect_timeout": CONNECT_TIMEOUT_SECONDS}).items():
+        options.setdefault(name, str(value))
     given = options.get("options", "").split()
     settings = _DAGSTER_SETTINGS | {"lock_timeout": f"{lock_seconds * 1000:.0f}"}
     ours = [f"-c{name}={value}" for name, value in settings.items()]

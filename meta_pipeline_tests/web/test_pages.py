@@ -25,6 +25,7 @@ from meta_pipeline.web.rendering import templates
 from meta_pipeline_tests.metrics.rows import Rows
 from meta_pipeline_tests.sync_requests.rows import NOW
 from meta_pipeline_tests.sync_requests.rows import row as request
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web import served
 from meta_pipeline_tests.web.conftest import SECRET
 from meta_pipeline_tests.web.filled import site, web_warehouse
@@ -414,7 +415,10 @@ def test_reports_that_cannot_be_used_are_a_sentence(
         web_admins="ann",
     )
     site = Site(settings, web_warehouse, SECRET, sign_in, now=lambda: NOW)
-    with served.running(web_application(site)) as url, httpx2.Client(base_url=url) as visitor:
+    with (
+        served.running(web_application(site)) as url,
+        httpx2.Client(base_url=url, timeout=PATIENCE_SECONDS) as visitor,
+    ):
         visitor.headers["X-Visitor"] = "ann"
         if sign_in is SignIn.LINK:
             visitor.get(new_link(SECRET, url))

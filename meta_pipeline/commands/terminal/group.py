@@ -151,10 +151,10 @@ class Root(TyperGroup):
                 said = redact(str(getattr(error, "message", "")))
                 error.message = printable(said)  # type: ignore[attr-defined]
                 raise error
-            from .console import fail
+            from .console import errors, fail, say
             from .mistakes import exit_code, sentence
 
             if ctx.params.get("traceback"):
-                typer.echo(printable(redact(format_exc())), err=True, nl=False)
+                say(redact(format_exc()).rstrip("\n"), to=errors)
                 raise typer.Exit(exit_code(error)) from None
             fail(sentence(error), exit_code(error))

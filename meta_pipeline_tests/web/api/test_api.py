@@ -213,6 +213,7 @@ def test_reports_that_cannot_be_used_are_a_problem_that_says_so(
             f"{url}/v1/sync-requests/price",
             json=wish,
             headers={"Authorization": mine.headers["Authorization"]},
+            timeout=PATIENCE_SECONDS,
         )
     found = problem(answer, 503, "unavailable")
     assert "META_REPORTS_FILE" in found["detail"]
