@@ -14,6 +14,7 @@ from meta_pipeline.warehouse import Warehouse
 from .access.secret import Secret
 from .access.sign_in import SignIn
 from .download_limit import Downloads
+from .looks import Looks
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Site:
     sign_in: SignIn
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     downloads: Downloads = field(default_factory=Downloads)
+    looks: Looks = field(default_factory=Looks)
 
     @property
     def is_secure(self) -> bool:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 
 import httpx2
 import psycopg
 import pytest
 
+from meta_pipeline.quality import CHECKS, Finding, Severity
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.connect import Patience
-from meta_pipeline.web import Site
+from meta_pipeline.web import Site, web_application
+from meta_pipeline.web.access.links import new_link
 from meta_pipeline.web.access.sign_in import SignIn
+from meta_pipeline.web.looks import Looks
 from meta_pipeline.web.pages import PAGES
 from meta_pipeline_tests.connections.place import KEY
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
+from meta_pipeline_tests.web import served
 from meta_pipeline_tests.web.conftest import SECRET
 from meta_pipeline_tests.web.filled import web_warehouse
 from meta_pipeline_tests.web.world import ACCOUNT, NOW
@@ -45,7 +55,8 @@ def site(web_warehouse: Warehouse) -> Iterator[Site]:
     """Its pool has one connection: who asked for a second beside it would wait for themselves."""
     with Warehouse(web_warehouse.url, patience=QUICK, max_connections=1) as impatient:
         settings = Settings.load(env_file=None, token_keys=KEY)
-        yield Site(settings, impatient, SECRET, SignIn.LINK, now=lambda: NOW)
+        looks = Looks(patience_seconds=0)
+        yield Site(settings, impatient, SECRET, SignIn.LINK, now=lambda: NOW, looks=looks)
 
 
 @pytest.mark.parametrize(
@@ -81,3 +92,105 @@ def test_every_form_is_answered_by_one_connection(browser: httpx2.Client) -> Non
         answer = browser.post(path, data=dict(reversed(hidden)) | fields)
         is_of_meta = room[0] == "/connections"
         assert answer.status_code == (400 if is_of_meta else 200), (path, answer.text)
+
+
+def test_a_check_that_waits_cannot_tell_and_the_others_and_the_alarms_do(
+    site: Site, web_warehouse: Warehouse
+) -> None:
+    alarm(web_warehouse)
+    moments, looks = [NOW], Looks(patience_seconds=0)
+    own = replace(site, now=lambda: moments[-1], looks=looks)
+    with (
+        served.running(web_application(own)) as url,
+        httpx2.Client(base_url=url, follow_redirects=True, timeout=PATIENCE_SECONDS) as browser,
+    ):
+        browser.get(new_link(SECRET, url))
+
+        def shown() -> str:
+            answer = browser.get("/health")
+            assert answer.status_code == 200, answer.text
+            assert "Something is amiss." in answer.text
+            return html.unescape(answer.text).partition("<h1>")[2]
+
+        with psycopg.connect(web_warehouse.url) as other:
+            other.execute("LOCK meta_ads.meta_adsets IN ACCESS EXCLUSIVE MODE")
+            page = shown()
+        (orphans,) = (one for one in CHECKS if one.name == "orphans")
+        assert page.count(">cannot tell<") == 1
+        assert f"Whether there are {orphans.title} is not known." in page
+        assert all(one.description in page for one in CHECKS)
+        assert shown() == page, "within a minute the checks are not run again"
+
+        moments.append(NOW + timedelta(hours=2))
+        begun, over = threading.Event(), threading.Event()
+        with ThreadPoolExecutor() as pool:
+            pool.submit(looks.newest, "other", NOW, waiting(begun, over))
+            assert begun.wait(PATIENCE_SECONDS)
+            try:
+                assert "run for somebody else at this moment" in shown()
+            finally:
+                over.set()
+        assert ">cannot tell<" not in shown()
+
+
+def alarm(warehouse: Warehouse) -> None:
+    with warehouse.connection() as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.alerts (alert_key, source, subject, kind, grade, cause,"
+            " what_to_do, opened_at, changed_at)"
+            " VALUES ('a', 'check', 'Shop', 'check', 2, 'Something is amiss.', 'Look.', %s, %s)",
+            (NOW, NOW),
+        )
+
+
+def waiting(begun: threading.Event, over: threading.Event) -> Callable[[], dict[str, Finding]]:
+    def look() -> dict[str, Finding]:
+        begun.set()
+        assert over.wait(PATIENCE_SECONDS)
+        return {}
+
+    return look
+
+
+def test_who_looks_at_once_is_answered_by_one_look_and_by_their_own_tenants_alone() -> None:
+    looks, runs = Looks(patience_seconds=PATIENCE_SECONDS), []
+    begun, over = threading.Event(), threading.Event()
+
+    def look(tenant: str) -> dict[str, Finding]:
+        runs.append(tenant)
+        begun.set()
+        assert over.wait(PATIENCE_SECONDS)
+        return {"orphans": Finding("orphans", 1, Severity.WARN, tenant, "")}
+
+    def seen(tenant: str, minutes: float = 0) -> str:
+        now = NOW + timedelta(minutes=minutes)
+        found = looks.newest(tenant, now, lambda: look(tenant))
+        assert found is not None
+        finding = found.findings["orphans"]
+        assert finding is not None
+        return finding.headline
+
+    with ThreadPoolExecutor(6) as pool:
+        tenants = ["alpha", "alpha", "alpha", "beta", "beta"]
+        together = [pool.submit(seen, one) for one in tenants]
+        assert begun.wait(PATIENCE_SECONDS)
+        wait_until(lambda: all(one.running() for one in together), "everybody looks")
+        over.set()
+        assert [one.result() for one in together] == tenants
+    assert sorted(runs) == ["alpha", "beta"]
+    assert [seen("alpha", 0.9), seen("beta", 0.9), seen("alpha", 1.1)] == ["alpha", "beta", "alpha"]
+    assert runs[2:] == ["alpha"]
+
+    begun.clear()
+    over.clear()
+    looks._patience_seconds = 0
+    with ThreadPoolExecutor() as pool:
+        pool.submit(seen, "gamma", 2)
+        assert begun.wait(PATIENCE_SECONDS)
+        try:
+            assert seen("beta", 59) == "beta", "what it was when it was last looked at"
+            for tenant, minutes in (("beta", 61.0), ("delta", 3.0)):
+                now = NOW + timedelta(minutes=minutes)
+                assert looks.newest(tenant, now, dict) is None, tenant
+        finally:
+            over.set()
