@@ -71,6 +71,11 @@ def markdown(text: str) -> str:
     return _MARKDOWN.sub(lambda match: f"\\{match[0]}", linkless)
 
 
+def markdown_lines(text: str) -> str:
+    """As `markdown`, line by line: for Dagster, which shows the description of an event as such."""
+    return "\n".join(map(markdown, printable(text).split("\n")))
+
+
 def slack(text: str) -> str:
     """The text for Slack, whose marks have no escape: none of them begins a style or a mention."""
     linkless = _AUTOLINK.sub(lambda match: f"{match[0]}{_JOINER}", one_line(text))

@@ -10,6 +10,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from meta_pipeline import metrics
+from meta_pipeline.printable import markdown_lines
 from meta_pipeline.warehouse import schema
 
 from .place import here
@@ -118,7 +119,9 @@ def verdict(apart: Sequence[metrics.Reconciliation]) -> dg.AssetCheckResult:
         asset_key=RECONCILIATION,
         passed=not apart,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(apart)} days differ." if apart else "All days compared add up.",
+        description=markdown_lines(
+            f"{len(apart)} days differ." if apart else "All days compared add up."
+        ),
         metadata={
             "days_differ": len(apart),
             "worst_difference_pct": dg.MetadataValue.float(worst),

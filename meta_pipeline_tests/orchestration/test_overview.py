@@ -29,6 +29,7 @@ from meta_pipeline.orchestration.defs.overview import (
     overview_sensor,
 )
 from meta_pipeline.orchestration.resources import WarehouseResource
+from meta_pipeline.printable import markdown_lines
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.fleet.stored import Stored
 from meta_pipeline_tests.orchestration.instances import stored_instance
@@ -161,7 +162,7 @@ def test_the_first_tick_tells_each_account_in_words(
     ]
     assert "permission" in accounts[0]
     assert "<b>" not in summary
-    assert told.metadata["state"].value == told.description
+    assert markdown_lines(str(told.metadata["state"].value)) == told.description
     needs = str(told.metadata["needs_somebody"].value)
     assert needs.startswith("Shop 2: failing, code 200")
     assert "Shop 4: partly synced" in needs

@@ -33,7 +33,7 @@ from meta_pipeline.orchestration.runs.batches import (
 )
 from meta_pipeline.orchestration.runs.each_account import Event, each_account, raise_failed
 from meta_pipeline.orchestration.tables import table_spec
-from meta_pipeline.printable import markdown
+from meta_pipeline.printable import markdown, markdown_lines
 from meta_pipeline.warehouse import Warehouse, schema
 from meta_pipeline.words import times
 
@@ -196,6 +196,6 @@ def _result(name: str, passed: bool, said: str, count: int) -> dg.AssetCheckResu
         asset_key=ADVICE,
         passed=passed,
         severity=dg.AssetCheckSeverity.WARN,
-        description=said,
+        description=markdown_lines(said),
         metadata={"count": count},
     )

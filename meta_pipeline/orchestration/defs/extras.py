@@ -37,6 +37,7 @@ from meta_pipeline.orchestration.tables import (
     AccountTable,
     account_specs,
 )
+from meta_pipeline.printable import markdown_lines
 from meta_pipeline.sync import Part
 
 from .sync import Event, Step, in_time, selected_of, sync_one
@@ -172,9 +173,10 @@ def _each(
                 yield dg.AssetObservation(
                     table.key,
                     partition=account_id,
-                    description=f"Off for {account_id} by {SETTINGS[table.part]}, and not read "
-                    "together with plain assets. To read it once, materialize this asset by "
-                    "itself.",
+                    description=markdown_lines(
+                        f"Off for {account_id} by {SETTINGS[table.part]}, and not read together "
+                        "with plain assets. To read it once, materialize this asset by itself."
+                    ),
                 )
         elif account_id in session.failed:
             # Said by the step that failed; only the partition must not look fresh.

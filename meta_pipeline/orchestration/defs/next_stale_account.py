@@ -26,6 +26,7 @@ from meta_pipeline.orchestration.runs.in_flight import in_flight
 from meta_pipeline.orchestration.runs.pool import keep_slots
 from meta_pipeline.orchestration.runs.run_selection import RunSelection
 from meta_pipeline.orchestration.tables import AD_ACCOUNTS_KEY, DELIVERY
+from meta_pipeline.printable import markdown_lines
 from meta_pipeline.settings import Settings
 from meta_pipeline.sync import Extras
 from meta_pipeline.warehouse import CannotTell, Warehouse
@@ -172,7 +173,7 @@ def _observation(stopped: Stopped) -> dg.AssetObservation:
     return dg.AssetObservation(
         DELIVERY[0].key,
         partition=stopped.account_id,
-        description=stopped.reason,
+        description=markdown_lines(stopped.reason),
         metadata={
             "account": stopped.account_id,
             "status": "throttled",

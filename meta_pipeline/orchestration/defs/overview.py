@@ -26,7 +26,7 @@ from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.record_metadata import ads_manager_url
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource, of_a_tick
 from meta_pipeline.orchestration.tables import OPERATIONS, OWNERS, TAGS
-from meta_pipeline.printable import markdown, one_line
+from meta_pipeline.printable import markdown, markdown_lines, one_line
 from meta_pipeline.reports.status import AccountStatus, read_status
 from meta_pipeline.warehouse import CannotTell
 from meta_pipeline.warehouse.connect import READER, Patience
@@ -170,7 +170,7 @@ class Overview:
 
     def materialization(self) -> dg.AssetMaterialization:
         return dg.AssetMaterialization(
-            OVERVIEW_KEY, description=self.headline, metadata=self.metadata()
+            OVERVIEW_KEY, description=markdown_lines(self.headline), metadata=self.metadata()
         )
 
     def evaluation(self) -> dg.AssetCheckEvaluation:
@@ -182,8 +182,14 @@ class Overview:
             passed=check.passed,
             metadata=check.metadata,
             severity=check.severity,
-            description=check.description,
+            description=markdown_lines(self.who_fails),
         )
+
+    @property
+    def who_fails(self) -> str:
+        """Every sensor and schedule that cannot do its work, and why; plain text."""
+        failing = "; ".join(f"{one.subject}: {one.cause}" for one in self.failing)
+        return failing or "Every sensor and schedule that is on is ticking."
 
     def check(self) -> dg.AssetCheckResult:
         """Whether all sensors and schedules that are on can do their work, `alerts` above all."""
@@ -192,8 +198,7 @@ class Overview:
             asset_key=OVERVIEW_KEY,
             passed=not self.failing,
             severity=dg.AssetCheckSeverity.ERROR,
-            description="; ".join(f"{one.subject}: {one.cause}" for one in self.failing)
-            or "Every sensor and schedule that is on is ticking.",
+            description=markdown_lines(self.who_fails),
             metadata={"failing": len(self.failing), "stopped_by_hand": ", ".join(self.stopped)},
         )
 

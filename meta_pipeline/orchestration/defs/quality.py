@@ -27,7 +27,7 @@ from meta_pipeline.orchestration.tables import (
     OWNERS,
     TAGS,
 )
-from meta_pipeline.printable import markdown
+from meta_pipeline.printable import markdown, markdown_lines
 from meta_pipeline.quality import (
     CHECKS,
     TOKEN_CHECK,
@@ -150,7 +150,7 @@ def _result(finding: Finding) -> dg.AssetCheckResult:
         asset_key=DATA_QUALITY_KEY,
         passed=finding.passed,
         severity=_SEVERITIES[finding.severity],
-        description=finding.headline,
+        description=markdown_lines(finding.headline),
         metadata={
             "count": finding.count,
             "headline": finding.headline,

@@ -46,6 +46,7 @@ from meta_pipeline.orchestration.tables import (
     AccountTable,
     account_specs,
 )
+from meta_pipeline.printable import markdown_lines
 from meta_pipeline.redaction import redact
 from meta_pipeline.sync import Part, Status, SyncRequest, SyncRun
 
@@ -243,11 +244,12 @@ def _request(
 
 def _events(session: SyncSession, record: SyncRun, account: Account, step: Step) -> Iterator[Event]:
     """What Dagster is told of each asset: materialized, or only looked at."""
+    why = sentence(record)
     for table in step.tables:
         if record.is_in(table.part):
             yield dg.AssetMaterialization(
                 table.key,
-                description=sentence(record) if record.status is Status.PARTIAL else None,
+                description=markdown_lines(why) if record.status is Status.PARTIAL else None,
                 partition=account.account_id,
                 metadata=materialization_metadata(
                     record, account, table, session.rows_stored(table, account.account_id)
@@ -256,7 +258,7 @@ def _events(session: SyncSession, record: SyncRun, account: Account, step: Step)
         else:
             yield dg.AssetObservation(
                 table.key,
-                description=sentence(record),
+                description=markdown_lines(why),
                 partition=account.account_id,
                 metadata=record_metadata(record, account),
             )

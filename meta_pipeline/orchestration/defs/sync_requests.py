@@ -24,6 +24,7 @@ from meta_pipeline.orchestration.runs.requested import (
 )
 from meta_pipeline.orchestration.session import SyncSession
 from meta_pipeline.orchestration.tables import ENTITY_EXTRAS, STRUCTURE
+from meta_pipeline.printable import markdown_lines
 from meta_pipeline.redaction import redact
 from meta_pipeline.settings import Settings
 from meta_pipeline.sync import Extras, Status
@@ -78,7 +79,7 @@ def read_by_id(context: dg.OpExecutionContext, session: dg.ResourceParam[SyncSes
                     dg.AssetObservation(
                         table.key,
                         partition=account_id,
-                        description=f"{len(ids)} read by id. {sentence(record)}",
+                        description=markdown_lines(f"{len(ids)} read by id. {sentence(record)}"),
                         metadata=record_metadata(record, account),
                     )
                 )
