@@ -73,9 +73,11 @@ def health(visit: Visit) -> Response:
     with visit.warehouse.connection() as connection:
         alarms = [Alarm(*row) for row in connection.execute(_OPEN).fetchall()]
     opened = {one.alert_key: one.opened_at for one in alarms}
+    findings = look.findings if look else {}
     checked = [
-        Checked(one, look.findings[one.name], opened.get(f"check:{one.name}"))
-        for one in (CHECKS if look else ())
+        Checked(one, findings[one.name], opened.get(f"check:{one.name}"))
+        for one in CHECKS
+        if one.name in findings
     ]
     return visit.page(
         "health.html",
