@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import permutations
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -294,4 +295,23 @@ def test_a_page_that_is_committed_is_on_record_and_another_is_not(
     assert select(connection, f"{spend} ORDER BY read_at") == [
         first,
         (0, 1, Decimal("9.5"), Decimal(12)),
+    ]
+
+
+@pytest.mark.parametrize("order", [*permutations(range(4))])
+def test_pages_that_were_asked_for_less_move_what_they_brought(
+    connection: psycopg.Connection[Any], order: Sequence[int]
+) -> None:
+    """Of an ad day that Meta cannot answer whole, one field is left out, whichever page it is."""
+    read(connection, *(insight(f"ad{number}") for number in range(4)))
+    mark(connection, DAY)
+    without = ((), ("actions",), ("spend", "clicks"), ())
+    for number in order:
+        row = insight(f"ad{number}", spend="4", impressions=150, clicks=9, actions=[])
+        pairs = zip(INSIGHT_COLUMNS, row, strict=True)
+        given = {name: value for name, value in pairs if name not in without[number]}
+        upsert(connection, INSIGHTS, tuple(given), [[*given.values()]], history=READ)
+    one_change_per_day(connection, READING, [DAY])
+    assert select(connection, MOVES) == [
+        (DAY, 0, 4, Decimal(6), Decimal("13.5"), 400, 600, 20, 32, Decimal(20), Decimal(5))
     ]

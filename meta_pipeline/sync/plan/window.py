@@ -65,7 +65,9 @@ class Window:
     @property
     def keeps_history(self) -> bool:
         # Rows of a report that an earlier sync asked for are of that time, and no news of today's.
-        return self.is_reread and self.as_of is None and self.dataset.part is Part.INSIGHTS
+        is_news = self.is_reread and self.as_of is None and self.dataset.part is Part.INSIGHTS
+        # One field that was asked for alone, long after the others, was restated by nobody.
+        return is_news and self.dataset.only is None
 
     @property
     def name(self) -> str:

@@ -220,8 +220,6 @@ class WindowReader:
         source = replace(self.source, data_as_of=window.as_of or self.source.data_as_of)
         mapper = InsightsMapper(window.dataset, source, self.findings, asked)
         table, columns = window.dataset.table, mapper.columns
-        # What was not asked for did not move.
-        keeps = window.keeps_history and {*self._history.columns} <= {*asked}
         return Slice(
             part=window.dataset.part,
             table=table,
@@ -229,7 +227,7 @@ class WindowReader:
             rows=rendered(table, columns, mapper.rows(portion.rows), self.findings),
             read=len(portion.rows),
             message=window.name,
-            history=self._history if keeps else None,
+            history=self._history if window.keeps_history else None,
             window=window,
             walk=walk,
         )

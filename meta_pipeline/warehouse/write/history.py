@@ -6,7 +6,7 @@ account, level and day whose numbers moved after they had been read once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, ClassVar
@@ -123,14 +123,15 @@ def actions_sum(source: str) -> str:
     )
 
 
-_MOVEMENTS = f"""
+_MOVED = {
+    name: f"sum(coalesce({name}, 0) - coalesce({was(name)}, 0))"
+    for name in ("spend", "impressions", "clicks")
+} | {"actions": f"sum({actions_sum('actions')} - {actions_sum(was('actions'))})"}
+_MOVEMENTS = """
     SELECT NULL::boolean, NULL::bigint, account_id, entity_type, date_start,
            count(*) FILTER (WHERE NOT found),
            count(*) FILTER (WHERE found),
-           sum(coalesce(spend, 0) - coalesce({was("spend")}, 0)),
-           sum(coalesce(impressions, 0) - coalesce({was("impressions")}, 0)),
-           sum(coalesce(clicks, 0) - coalesce({was("clicks")}, 0)),
-           sum({actions_sum("actions")} - {actions_sum(was("actions"))})
+           {measures}
     FROM incoming
     WHERE date_stop = date_start
     GROUP BY account_id, entity_type, date_start
@@ -248,9 +249,13 @@ class InsightsHistory:
     def parameters(self) -> dict[str, Any]:
         return {}
 
-    def movements_sql(self) -> str:
-        """A SELECT over `incoming` in the shape of Movements."""
-        return _MOVEMENTS
+    def movements_sql(self, columns: Collection[str]) -> str:
+        """A SELECT over `incoming`, of these columns, in the shape of Movements.
+
+        What Meta was not asked for did not move.
+        """
+        moved = (_MOVED[name] if name in columns else "0" for name in Movements.MEASURES)
+        return _MOVEMENTS.format(measures=", ".join(moved))
 
     def write(self, connection: Connection, movements: Movements) -> None:
         """Note each day that moved; call it once, after the last batch."""

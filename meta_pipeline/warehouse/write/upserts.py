@@ -213,7 +213,7 @@ class _Statement:
         if isinstance(self._history, InsightsHistory):
             counts = (
                 f"SELECT is_new, count(*), {Movements.NO_COLUMNS} FROM written GROUP BY is_new "
-                f"UNION ALL {self._history.movements_sql()}"
+                f"UNION ALL {self._history.movements_sql(self._columns)}"
             )
         return f"WITH {', '.join(parts)} {counts}"
 
