@@ -57,30 +57,30 @@ def _not_apart(request: Request, error: Exception) -> Response:
     return _unavailable(request, error)
 
 
-def _unavailable(request: Request, error: Exception) -> Response:
-    # It names hosts, roles and databases: for whoever sits at this machine, not for visitors.
-    if site_of(request).sign_in is SignIn.LINK:
-        return _failure(request, 503, str(error))
-    _log.error("the database cannot be used: %s", error)
-    return _failure(
-        request,
-        503,
-        "The database cannot be used; the log of the web application says why. Try again in a "
-        "minute; if it stays, tell whoever looks after this installation.",
-    )
+def _for_the_log(what: str, told: str) -> Callable[[Request, Exception], Response]:
+    """What names hosts, roles, databases or paths: for whoever sits at this machine, not for
+    visitors, who are told that the log has it.
+    """
+
+    def tell(request: Request, error: Exception) -> Response:
+        if site_of(request).sign_in is SignIn.LINK:
+            return _failure(request, 503, str(error))
+        _log.error("%s cannot be used: %s", what, error)
+        return _failure(request, 503, told)
+
+    return tell
 
 
-def _no_reports(request: Request, error: Exception) -> Response:
-    # Where the file lies, and what stands in it, is for whoever sits at this machine.
-    if site_of(request).sign_in is SignIn.LINK:
-        return _failure(request, 503, str(error))
-    _log.error("the custom reports cannot be used: %s", error)
-    return _failure(
-        request,
-        503,
-        "The file of custom reports (META_REPORTS_FILE) cannot be used; the log of the web "
-        "application says why. Tell whoever looks after this installation.",
-    )
+_unavailable = _for_the_log(
+    "the database",
+    "The database cannot be used; the log of the web application says why. Try again in a "
+    "minute; if it stays, tell whoever looks after this installation.",
+)
+_no_reports = _for_the_log(
+    "the custom reports",
+    "The file of custom reports (META_REPORTS_FILE) cannot be used; the log of the web "
+    "application says why. Tell whoever looks after this installation.",
+)
 
 
 def _too_often(request: Request, error: Exception) -> Response:

@@ -13,8 +13,8 @@ from meta_pipeline.warehouse import Warehouse
 
 from .access.secret import Secret
 from .access.sign_in import SignIn
+from .check_runs import CheckRuns
 from .download_limit import Downloads
-from .looks import Looks
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Site:
     sign_in: SignIn
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     downloads: Downloads = field(default_factory=Downloads)
-    looks: Looks = field(default_factory=Looks)
+    check_runs: CheckRuns = field(default_factory=CheckRuns)
 
     @property
     def is_secure(self) -> bool:

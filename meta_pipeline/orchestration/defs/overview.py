@@ -110,8 +110,8 @@ class Overview:
         said = json.dumps([states, [one.key for one in self.failing], list(self.stopped)])
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
-    def noted(self, now: datetime) -> str:
-        """What the sensor keeps of having told it."""
+    def cursor(self, now: datetime) -> str:
+        """The sensor's cursor once it has reported this."""
         return json.dumps({"digest": self.digest, "at": now.isoformat()})
 
     @property
@@ -309,7 +309,7 @@ def overview_sensor(
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else seen.headline,
-        cursor=seen.noted(now) if is_news else context.cursor,
+        cursor=seen.cursor(now) if is_news else context.cursor,
         dynamic_partitions_requests=[AD_ACCOUNTS.build_add_request(missing)] if missing else [],
         asset_events=[seen.materialization(), seen.evaluation()] if is_news else [],
     )

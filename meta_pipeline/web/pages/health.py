@@ -68,12 +68,12 @@ class Checked:
 
 def health(visit: Visit) -> Response:
     """Every check of the catalogue, what failed first; and the open alerts."""
-    # Before the page holds a connection: whoever waits for another's look holds none.
-    look = visit.site.looks.newest(visit.visitor.tenant, visit.now, partial(_findings, visit))
+    # Before the page holds a connection: whoever waits for another's run of the checks holds none.
+    run = visit.site.check_runs.newest(visit.visitor.tenant, visit.now, partial(_findings, visit))
     with visit.warehouse.connection() as connection:
         alarms = [Alarm(*row) for row in connection.execute(_OPEN).fetchall()]
     opened = {one.alert_key: one.opened_at for one in alarms}
-    findings = look.findings if look else {}
+    findings = run.findings if run else {}
     checked = [
         Checked(one, findings[one.name], opened.get(f"check:{one.name}"))
         for one in CHECKS
@@ -82,7 +82,7 @@ def health(visit: Visit) -> Response:
     return visit.page(
         "health.html",
         title="Data health",
-        looked_at=look.at if look else None,
+        ran_at=run.at if run else None,
         checks=sorted(checked, key=lambda one: -one.rank),
         alarms=alarms,
         failing=sum(one.rank > 1 for one in checked),
