@@ -26,6 +26,19 @@ PLACES = 6
 _UNIT = Decimal(1).scaleb(-PLACES)
 # An answer goes to a program with a limited context; the count says how many there were.
 MAX_EDITS = 50
+_EDITS = """
+    SELECT happened_at, source, entity_type, entity_id, entity_name, what, old_value,
+           new_value, who
+    FROM meta_ads.entity_timeline AS happened
+    JOIN meta_ads.meta_ad_accounts AS account USING (account_id)
+    WHERE account_id = ANY (%(accounts)s)
+      AND meta_ads.day_in_zone(happened_at, account.timezone_name)
+          BETWEEN %(since)s AND %(until)s
+      -- By these Postgres finds them: a day of any zone lies within a day around it in UTC.
+      AND happened_at >= %(since)s::date::timestamp AT TIME ZONE 'UTC' - interval '1 day'
+      AND happened_at < %(until)s::date::timestamp AT TIME ZONE 'UTC' + interval '2 days'
+    ORDER BY happened_at DESC, entity_id, what LIMIT %(most)s
+"""
 _LEVELS = {"campaign": "meta_campaigns", "adset": "meta_adsets", "ad": "meta_ads"}
 
 
@@ -222,19 +235,13 @@ def _edits(
     # Also what was edited in the earlier period: its effect may begin with the later one.
     periods = [question.period for question, _ in frames]
     rows = connection.execute(
-        """SELECT happened_at, source, entity_type, entity_id, entity_name, what, old_value,
-                  new_value, who
-           FROM meta_ads.entity_timeline AS happened
-           JOIN meta_ads.meta_ad_accounts AS account USING (account_id)
-           WHERE account_id = ANY (%s)
-             AND meta_ads.day_in_zone(happened_at, account.timezone_name) BETWEEN %s AND %s
-           ORDER BY happened_at DESC, entity_id, what LIMIT %s""",
-        (
-            list(accounts),
-            min(one.since for one in periods),
-            max(one.until for one in periods),
-            MAX_EDITS,
-        ),
+        _EDITS,
+        {
+            "accounts": list(accounts),
+            "since": min(one.since for one in periods),
+            "until": max(one.until for one in periods),
+            "most": MAX_EDITS,
+        },
     )
     names = (
         "happened_at source entity_type entity_id entity_name what old_value new_value who".split()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
+import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meta_pipeline import copilot, metrics
-from meta_pipeline.copilot.change import Sides, decompose
+from meta_pipeline.copilot.change import _EDITS, Sides, decompose
+from meta_pipeline_tests.postgres import rows_touched
 
 from .conftest import Place
 from .goldens import N
@@ -101,3 +103,29 @@ def test_what_has_no_parts_is_refused(place: Place) -> None:
                 date_range=(date(2026, 3, 2), date(2026, 3, 3)),
                 now=place.now,
             )
+
+
+def test_edits_of_some_days_are_found_however_many_there_were(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.meta_ad_accounts"
+            " (account_id, timezone_name, last_listed_at, data_as_of, first_seen_at)"
+            " VALUES ('act_1', 'Pacific/Kiritimati', now(), now(), now())"
+        )
+        connection.execute(
+            "INSERT INTO meta_ads.entity_changes"
+            " (account_id, entity_type, entity_id, field, old_value, new_value, seen_at)"
+            " SELECT 'act_1', 'campaign', 'c1', 'name', n::text, (n + 1)::text,"
+            " '2026-11-20 12:00 UTC'::timestamptz - n * interval '1 hour'"
+            " FROM generate_series(1, 20000) AS n"
+        )
+        connection.execute("ANALYZE")
+        # In that zone the 19th begins at 10:00 UTC of the 18th.
+        asked = {"accounts": ["act_1"], "since": THIS[0], "until": THIS[1], "most": 1_000}
+        hours = [row[0] for row in connection.execute(_EDITS, asked)]
+        assert (min(hours), max(hours)) == (
+            datetime(2026, 11, 12, 10, tzinfo=UTC),
+            datetime(2026, 11, 19, 9, tzinfo=UTC),
+        )
+        assert len(hours) == 7 * 24
+        assert rows_touched(connection, _EDITS, asked, table="entity_changes") < 15 * 24
