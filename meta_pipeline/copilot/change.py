@@ -192,6 +192,7 @@ def explain_change(
                 currency=currency,
                 attribution=attribution,
                 now=moment,
+                bound=metrics.Bound(),
             )
             # Parts of a sum of euros and dollars mean nothing, even where each entity has one
             # currency.

@@ -186,6 +186,7 @@ def _query(
         currency=wanted.currency,
         attribution=attribution or wanted.attribution,
         now=now,
+        bound=metrics.Bound(),
     )
 
 

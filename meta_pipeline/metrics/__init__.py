@@ -6,7 +6,7 @@ from .answers.assembly import Result
 from .answers.period import preset, today_in
 from .answers.places import PagePosition
 from .answers.query import accounts_of, answer, components, days_of, query
-from .answers.question import DateRange, known_accounts
+from .answers.question import Bound, DateRange, known_accounts
 from .answers.ranking import Ranking, ranked, ranking
 from .comparison import ComparisonOutcome
 from .custom_conversions import names_in, with_names
@@ -34,6 +34,7 @@ __all__ = [
     "DEFAULT_WINDOW",
     "WINDOWS",
     "AgeMovement",
+    "Bound",
     "ComparisonOutcome",
     "DateRange",
     "Dictionary",

@@ -105,6 +105,25 @@ def test_what_has_no_parts_is_refused(place: Place) -> None:
             )
 
 
+@pytest.mark.parametrize(
+    ("bound", "told"),
+    [(metrics.Bound(rows=2), "more than 2 rows"), (metrics.Bound(days=9), "14 days, of 2 ad acc")],
+)
+def test_an_answer_has_a_bound_whoever_asks(
+    place: Place, monkeypatch: pytest.MonkeyPatch, bound: metrics.Bound, told: str
+) -> None:
+    """It is made whole, in the memory of a process that answers others too."""
+    monkeypatch.setattr(metrics, "Bound", lambda: bound)
+    by_ad = place.ask("spend by ad last week")
+    assert by_ad.outcome is copilot.Outcome.REFUSED
+    assert told in (by_ad.message or "")
+    days = (date(2026, 11, 13), date(2026, 11, 19))
+    with pytest.raises(metrics.ImpossibleQuestion, match=told):
+        copilot.explain_change(place.warehouse, "impressions", date_range=days, now=place.now)
+    monkeypatch.undo()
+    assert place.ask("spend by ad last week").outcome is copilot.Outcome.ANSWERED
+
+
 def test_edits_of_some_days_are_found_however_many_there_were(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute(

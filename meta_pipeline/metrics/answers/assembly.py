@@ -16,7 +16,7 @@ from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Metric,
 from meta_pipeline.metrics.errors import ImpossibleQuestion
 
 from .completeness import Completeness
-from .question import OPTIONAL_LEVELS, Question, how_to_read
+from .question import OPTIONAL_LEVELS, Bound, Question, how_to_read
 from .statement import BUCKETS, Statement, split
 
 Row = dict[str, Any]
@@ -50,15 +50,28 @@ class Parts:
     entities: list[Row] | None
 
 
-def read(connection: Connection[Any], statement: Statement) -> list[Row]:
-    """The rows of a statement; amounts and counts as float, keys as they are."""
+def read_exactly(
+    connection: Connection[Any], statement: Statement, bound: Bound | None
+) -> list[Row]:
+    """The rows of a statement as Postgres has them; ImpossibleQuestion where they are too many."""
     names = [*statement.keys, *statement.values]
+    text = statement.sql
+    if bound:
+        text = f"SELECT * FROM ({text}) AS answer LIMIT {bound.rows + 1}"
+    rows = connection.execute(text, statement.params).fetchall()
+    if bound and len(rows) > bound.rows:
+        raise ImpossibleQuestion(
+            f"The answer has more than {bound.rows:,} rows: ask for fewer days or accounts, "
+            "by less, or with a filter."
+        )
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def read(connection: Connection[Any], statement: Statement, bound: Bound | None) -> list[Row]:
+    """As `read_exactly`; amounts and counts as float, keys as they are."""
     # Decimals of Postgres, which JSON and pandas take for objects.
     numeric = [n for n in statement.values if n != "is_deleted" and not n.endswith("_name")]
-    rows = [
-        dict(zip(names, row, strict=True))
-        for row in connection.execute(statement.sql, statement.params)
-    ]
+    rows = read_exactly(connection, statement, bound)
     for row in rows:
         for name in numeric:
             if row[name] is not None:

@@ -21,7 +21,7 @@ from meta_pipeline.warehouse.tenancy import DEFAULT_TENANT
 from meta_pipeline.words import times
 
 from . import statement
-from .assembly import Parts, Result, assemble, read
+from .assembly import Parts, Result, assemble, read, read_exactly
 from .attribution import attribution_notes
 from .completeness import completeness
 from .dimension import FilterValue, grouping
@@ -30,6 +30,7 @@ from .goals import changed_goals, goal_notes
 from .held import in_held_currencies
 from .question import (
     Account,
+    Bound,
     DateRange,
     Question,
     as_arrays,
@@ -130,8 +131,12 @@ def answer(
     attribution: str = DEFAULT_WINDOW,
     zeros: bool = True,
     now: datetime | None = None,
+    bound: Bound | None = None,
 ) -> Result:
-    """The answer of `query` as plain rows, without pandas: for pages, programs and the terminal."""
+    """The answer of `query` as plain rows, without pandas: for pages, programs and the terminal.
+
+    ImpossibleQuestion, too, for what goes beyond `bound`.
+    """
     moment = now or datetime.now(UTC)
     sent = [name for name in dict.fromkeys(metrics) if is_sent(name)]
     own = [name for name in metrics if not is_sent(name)]
@@ -148,6 +153,7 @@ def answer(
             currency=currency,
             attribution=attribution,
             now=moment,
+            bound=bound,
         )
         result = _answer(connection, question, zeros=zeros, now=moment)
         if not sent:
@@ -170,6 +176,7 @@ def ask(
     currency: str | None,
     attribution: str,
     now: datetime,
+    bound: Bound | None = None,
 ) -> Question:
     """The question, checked; raises what `query` raises before anything is read."""
     if not metrics:
@@ -187,6 +194,7 @@ def ask(
         grouping=grouped,
         attribution=check_window(attribution),
         currency=currency.upper() if currency else None,
+        bound=bound,
     )
     check(question)
     return question
@@ -205,10 +213,7 @@ def components(connection: Connection[Any], question: Question) -> list[dict[str
     question = in_held_currencies(connection, question)
     sources, _ = choose_sources(connection, question)
     asked = _sums(connection, sources)
-    names = [*asked.keys, *asked.values]
-    return [
-        dict(zip(names, row, strict=True)) for row in connection.execute(asked.sql, asked.params)
-    ]
+    return read_exactly(connection, asked, question.bound)
 
 
 def days_of(
@@ -243,10 +248,10 @@ def _answer(
     entities = statement.entities(question) if by_entity else None
     parts = Parts(
         columns=[*asked.keys, *asked.values],
-        sums=read(connection, asked),
-        people=read(connection, people) if people else None,
+        sums=read(connection, asked, question.bound),
+        people=read(connection, people, question.bound) if people else None,
         people_columns=[*people.keys, *people.values] if people else (),
-        entities=read(connection, entities) if entities else None,
+        entities=read(connection, entities, question.bound) if entities else None,
     )
     result = assemble(question, parts, complete, zeros=zeros, notes=notes)
     result.about["sql"] = asked.text(connection)

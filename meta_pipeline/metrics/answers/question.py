@@ -39,6 +39,17 @@ OPTIONAL_LEVELS = ("campaign", "adset")
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """How much may be asked for at once, where whoever asks shares the memory with others.
+
+    An answer is made whole. `days` are those of all accounts together.
+    """
+
+    rows: int = 50_000
+    days: int = 400_000
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """What an answer has to know of an ad account."""
 
@@ -61,6 +72,7 @@ class Question:
     grouping: Grouping
     attribution: str
     currency: str | None
+    bound: Bound | None = None
 
     @property
     def account_ids(self) -> tuple[str, ...]:
@@ -291,6 +303,7 @@ def sync_command(account_ids: Sequence[str], period: Period, *options: str) -> s
 
 def check(question: Question) -> None:
     """Refuse what has no right answer, with the reason and what has one."""
+    _check_days(question)
     alone = "account" in question.grouping.entities or set(question.grouping.entities) & {
         "campaign",
         "adset",
@@ -301,6 +314,15 @@ def check(question: Question) -> None:
     _check_conversions(question)
     for metric in question.people:
         _check_people(question, metric)
+
+
+def _check_days(question: Question) -> None:
+    days = sum(map(len, question.periods))
+    if question.bound and days > question.bound.days:
+        raise ImpossibleQuestion(
+            f"{days:,} days, of {len(question.accounts):,} ad accounts together, are too many at "
+            f"once: ask for fewer days or accounts, {question.bound.days:,} days at most."
+        )
 
 
 def _check_conversions(question: Question) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from meta_pipeline.metrics import Bound
 from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.redaction import redact
 from meta_pipeline.settings import Settings
@@ -23,6 +24,7 @@ from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.api_keys import KeyRefused, Scope, key_of, new_key
 from meta_pipeline.web.access.secret import Secret
 from meta_pipeline.web.access.sign_in import sign_in_of
+from meta_pipeline.web.programs.v1 import metrics as v1_metrics
 from meta_pipeline.web.programs.v1.paging import cursor_of
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web import served
@@ -318,6 +320,17 @@ def test_who_asks_without_end_is_told_when_to_ask_again(
         assert len(mine.get("/sync-requests?limit=1000").content) < 100_000
     finally:
         settled()
+
+
+def test_a_program_is_told_that_an_answer_is_too_large(
+    mine: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = {"metrics": ["spend"], "by": ["campaign"], "account": "act_1", "limit": 1}
+    assert mine.post("/metrics/query", json=question).status_code == 200
+    for bound, told in ((Bound(rows=2), "more than 2 rows"), (Bound(days=6), "fewer days")):
+        monkeypatch.setattr(v1_metrics, "Bound", lambda bound=bound: bound)
+        refused = problem(mine.post("/metrics/query", json=question), 400, "impossible_question")
+        assert told in refused["detail"]
 
 
 def test_metrics_are_asked_as_everywhere(mine: httpx2.Client) -> None:

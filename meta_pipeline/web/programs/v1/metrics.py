@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from meta_pipeline.discreet import DiscreetModel
-from meta_pipeline.metrics import answer, dictionary_of
+from meta_pipeline.metrics import Bound, answer, dictionary_of
 
 from .caller import Reader
 from .paging import MOST, Page, cursor_of, key_behind
@@ -120,6 +120,7 @@ def ask(caller: Reader, question: Question) -> Answer:
         attribution=question.attribution,
         zeros=question.zeros,
         now=caller.now,
+        bound=Bound(),
     )
     first = max(0, min(start, len(answered.rows)))
     after = first + question.limit
