@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -21,6 +21,8 @@ Converter = Callable[[Any, str | None], Any]
 
 # Meta writes -0700 (FACTS section 0), other sources -07:00.
 _OFFSET = re.compile(r"([+-]\d{2})(\d{2})$")
+# Every zone has a time for it, whoever shows it.
+_LATEST = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
 LARGEST_COUNT = 2**63 - 1
 """What a bigint column holds."""
 # What an integer column holds.
@@ -146,12 +148,15 @@ def moment(value: Any, _: str | None) -> datetime | None:
     """
     try:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value, UTC) if value > 0 else None
-        if not isinstance(value, str):
+            parsed = datetime.fromtimestamp(max(value, 0), UTC)
+        elif isinstance(value, str):
+            repaired = _OFFSET.sub(r"\1:\2", value.replace("t", "T").replace(" ", "+"))
+            parsed = datetime.fromisoformat(repaired)
+            parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        else:
             raise Unfit("time")
-        repaired = _OFFSET.sub(r"\1:\2", value.replace("t", "T").replace(" ", "+"))
-        parsed = datetime.fromisoformat(repaired)
-        parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        if parsed > _LATEST:
+            raise Unfit("time")
         return parsed.astimezone(UTC) if parsed.timestamp() > 0 else None
     except (ValueError, OverflowError, OSError):  # also a year that no calendar here has
         raise Unfit("time") from None

@@ -12,7 +12,7 @@ from meta_pipeline.model.part import ENTITIES
 from meta_pipeline.model.time_zone import zone
 from meta_pipeline.sync.days import is_known_zone
 
-from .convert import Unfit, UnknownCurrency
+from .convert import Unfit, UnknownCurrency, moment_or_none
 from .fields import ACCOUNT_FIELDS, EntitySpec, Field
 from .keys import id_text
 from .unrecognized import Findings, Reason
@@ -49,17 +49,15 @@ class Source:
 
         FACTS section 0. UTC says nothing: some times are always written so.
         """
-        if not isinstance(written, str) or not is_known_zone(self.timezone_name):
+        at = moment_or_none(written)
+        if at is None or not isinstance(written, str) or not is_known_zone(self.timezone_name):
             return
         try:
-            given = datetime.fromisoformat(written)
+            offset = datetime.fromisoformat(written).utcoffset()
         except ValueError:
             return
-        offset = given.utcoffset()
-        if offset and given.timestamp() > 0:
-            expected = given.astimezone(zone(self.timezone_name)).utcoffset()
-            if offset != expected:
-                self.doubts.add(f"offset {offset}")
+        if offset and offset != at.astimezone(zone(self.timezone_name)).utcoffset():
+            self.doubts.add(f"offset {offset}")
 
 
 class EntityMapper:

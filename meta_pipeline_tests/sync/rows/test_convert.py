@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meta_pipeline.sync.rows import convert
 from meta_pipeline.sync.rows.convert import Unfit
 from meta_pipeline.sync.rows.describe import goal_of, summarise_targeting
+from meta_pipeline.sync.rows.entity_mapping import Source
 from meta_pipeline.sync.rows.fields import CAMPAIGNS, ENTITY_SPECS
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 
@@ -53,6 +57,25 @@ def test_a_budget_of_zero_is_none() -> None:
 )
 def test_times_are_utc_and_the_epoch_is_none(given: Any, expected: datetime | None) -> None:
     assert convert.moment(given, None) == expected
+
+
+@given(
+    st.timedeltas(timedelta(0), timedelta(days=3)),
+    st.booleans(),
+    st.integers(-1_439, 1_439),
+    st.sampled_from(["Pacific/Kiritimati", "Etc/GMT+12", "Europe/Berlin", "UTC"]),
+)
+def test_a_time_at_either_end_of_the_calendar_is_none_or_one_of_every_zone(
+    inside: timedelta, is_first: bool, offset_minutes: int, zone_name: str
+) -> None:
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    at = first + inside if is_first else last - inside
+    written = at.replace(tzinfo=timezone(timedelta(minutes=offset_minutes))).isoformat()
+    source = Source("act_1", "EUR", zone_name, datetime(2026, 11, 20, tzinfo=UTC), "0" * 32)
+    source.weigh_time(written)
+    for value in (written, at.timestamp()):
+        if known := convert.moment_or_none(value):
+            assert known.astimezone(ZoneInfo(zone_name)).astimezone(UTC) == known
 
 
 @pytest.mark.parametrize(
