@@ -25,20 +25,20 @@ from meta_pipeline_tests.warehouse.tenancy.two import ACCOUNTS, ALPHA, BETA, two
 SHAPE = {
     "account_history": "id bigint, name text, account_status text, currency text, timezone_name "
     "text, timezone_offset_hours_utc double precision, created_time timestamp with time zone, "
-    "min_daily_budget integer, business_country_code text, business_state text",
+    "min_daily_budget bigint, business_country_code text, business_state text",
     "campaign_history": "id bigint, account_id bigint, name text, status text, "
     "start_time timestamp with time zone, stop_time timestamp with time zone, "
     "created_time timestamp with time zone, updated_time timestamp with time zone, "
-    "daily_budget integer, lifetime_budget integer, budget_remaining double precision",
+    "daily_budget bigint, lifetime_budget bigint, budget_remaining double precision",
     "ad_set_history": "id bigint, account_id bigint, campaign_id bigint, name text, status text, "
-    "bid_strategy text, optimization_goal text, daily_budget integer, budget_remaining integer",
+    "bid_strategy text, optimization_goal text, daily_budget bigint, budget_remaining bigint",
     "ad_history": "id bigint, account_id bigint, ad_set_id bigint, campaign_id bigint, creative_id "
     "bigint, name text, conversion_domain text, updated_time timestamp with time zone",
     "creative_history": "_fivetran_id text, _fivetran_synced timestamp with time zone, id bigint, "
     "account_id bigint, page_link text, url_tags text, asset_feed_spec_link_urls text, "
     "object_story_link_data_link text, template_app_link_spec_ios text",
     "basic_ad": "ad_id text, ad_name text, adset_name text, account_id bigint, date date, "
-    "impressions integer, inline_link_clicks integer, spend double precision, reach integer, "
+    "impressions bigint, inline_link_clicks bigint, spend double precision, reach bigint, "
     "frequency double precision",
     **dict.fromkeys(
         ("basic_ad_actions", "basic_ad_action_values"),
@@ -46,12 +46,12 @@ SHAPE = {
         "_7_d_click double precision, _1_d_view double precision, inline double precision, "
         "_fivetran_id text, _fivetran_synced timestamp with time zone",
     ),
-    "demographics_country": "account_id text, date date, country text, impressions integer, "
-    "inline_link_clicks integer, reach integer, spend double precision, frequency double precision",
+    "demographics_country": "account_id text, date date, country text, impressions bigint, "
+    "inline_link_clicks bigint, reach bigint, spend double precision, frequency double precision",
     "demographics_region_actions": "account_id text, date date, region text, action_type text, "
     "index integer, value double precision, _fivetran_id text",
 }
-"""Columns and types that models ask for, as the connector has them."""
+"""Columns and types that models ask for; numbers that may be large are bigint, not integer."""
 _COLUMNS = """
     SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
     WHERE attrelid = to_regclass(%s) AND attnum > 0
@@ -210,6 +210,84 @@ def test_budgets_are_in_metas_minor_units(synced: Lab) -> None:
     for row in rows:
         minor = int(given[str(row["id"])].get("daily_budget") or 0)
         assert row["daily_budget"] == (minor or None)
+
+
+def test_no_number_of_metas_is_too_large_for_a_view(database_url: str) -> None:
+    """Three billion rupiah have no minor unit, and no place in an integer."""
+    large, most = 3_000_000_000, 10**12 - 1
+    with psycopg.connect(database_url) as connection:
+        fivetran.make(connection, "facebook_ads")
+        connection.execute(
+            "INSERT INTO meta_ads.meta_ad_accounts (account_id, currency, timezone_name,"
+            " min_daily_budget, last_listed_at, data_as_of, first_seen_at)"
+            " VALUES ('act_7', 'IDR', 'Meta/Verse', %s, now(), now(), now())",
+            (large,),
+        )
+        for entity, table, columns in (
+            ("campaign", "meta_campaigns", "daily_budget, lifetime_budget, budget_remaining"),
+            ("adset", "meta_adsets", "daily_budget, lifetime_budget, budget_remaining"),
+        ):
+            connection.execute(
+                f"INSERT INTO meta_ads.{table} ({entity}_id, account_id, currency, {columns},"
+                " data_as_of, first_seen_at)"
+                f" VALUES ('1', 'act_7', 'IDR', {large}, {large}, {large}, now(), now())"
+            )
+            connection.execute(
+                "INSERT INTO meta_ads.entity_changes (account_id, entity_type, entity_id, field,"
+                " old_value, new_value, seen_at)"
+                " VALUES ('act_7', %s, '1', 'daily_budget', %s, %s, now())",
+                (entity, str(2 * large), str(large)),
+            )
+        for kind in ("ad", "account"):
+            connection.execute(
+                "INSERT INTO meta_ads.meta_insights (entity_type, entity_id, date_start, date_stop,"
+                " account_id, impressions, inline_link_clicks, reach, data_as_of)"
+                " VALUES (%s, '1', '2026-11-01', '2026-11-01', 'act_7', %s, %s, %s, now())",
+                (kind, most, most, most),
+            )
+            connection.execute(
+                "INSERT INTO meta_ads.meta_insights_breakdown (entity_type, entity_id, date_start,"
+                " breakdown, cell, cell_values, account_id, impressions, inline_link_clicks, reach,"
+                " data_as_of) VALUES (%s, '1', '2026-11-01', 'country', 'ID', %s, 'act_7', %s, %s,"
+                " %s, now())",
+                (kind, Jsonb({"country": "ID"}), most, most, most),
+            )
+        budgets = "daily_budget, lifetime_budget, budget_remaining"
+        counts = "impressions, inline_link_clicks, reach"
+        for query, found in {
+            "min_daily_budget, timezone_offset_hours_utc FROM facebook_ads.account_history": [
+                (large, None)
+            ],
+            f"{budgets} FROM facebook_ads.campaign_history ORDER BY 1": [
+                (large, large, large),
+                (2 * large, large, large),
+            ],
+            "daily_budget, budget_remaining FROM facebook_ads.ad_set_history ORDER BY 1": [
+                (large, large),
+                (2 * large, large),
+            ],
+            f"{counts} FROM facebook_ads.basic_ad": [(most, most, most)],
+            f"{counts} FROM facebook_ads.demographics_country": [(most, most, most)],
+        }.items():
+            assert connection.execute(f"SELECT {query}").fetchall() == found, query
+
+
+def test_an_id_that_is_no_number_takes_no_view_down(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        fivetran.make(connection, "facebook_ads")
+        ids = ["7", "120210000000000010", str(2**63 - 1), str(2**63), "9" * 19, "odd"]
+        for one in ids:
+            connection.execute(
+                "INSERT INTO meta_ads.meta_ads (ad_id, account_id, campaign_id, adset_id,"
+                " creative_id, data_as_of, first_seen_at)"
+                " VALUES (%s, 'act_7', %s, %s, %s, now(), now())",
+                (one, one, one, one),
+            )
+        found = connection.execute(
+            "SELECT id, campaign_id, ad_set_id, creative_id FROM facebook_ads.ad_history"
+        ).fetchall()
+    numbers = [int(one) if len(one) < 19 and one != "odd" else None for one in ids]
+    assert sorted(found, key=str) == sorted([(one,) * 4 for one in numbers], key=str)
 
 
 def test_tables_of_fivetrans_own_are_left_as_they_are(database_url: str) -> None:

@@ -36,13 +36,21 @@ class ViewShape:
     query: str
 
 
+def _id(text: str) -> str:
+    """An id as the connector has it; null for one that is no number, which would end the query."""
+    return f"CASE WHEN {text} ~ '^([0-9]{{1,18}}|[0-8][0-9]{{18}})$' THEN ({text})::bigint END"
+
+
 def _bare(column: str) -> str:
     """An account's number without `act_`."""
-    return f"substr({column}, 5)::bigint"
+    return _id(f"substr({column}, 5)")
 
 
-def _minor(amount: str, kind: str) -> str:
-    """An amount as Meta counts it: cents, but for currencies without them."""
+def _minor(amount: str, kind: str = "bigint") -> str:
+    """An amount as Meta counts it: cents, but for currencies without them.
+
+    Where the connector has `integer`, a lifetime budget of three billion rupiah would be too large.
+    """
     factor = f"CASE WHEN now_is.currency IN ({_NO_MINOR_UNIT}) THEN 1 ELSE 100 END"
     return f"round({amount} * {factor})::{kind}"
 
@@ -68,7 +76,7 @@ def _entity(key: str, level: str, table: str, columns: Mapping[str, str]) -> str
     when, and for the newest no earlier than Meta's own.
     """
     shown = {
-        "id": f"now_is.{key}::bigint",
+        "id": _id(f"now_is.{key}"),
         "account_id": _bare("now_is.account_id"),
         **columns,
         "updated_time": f"coalesce({_UPDATED}, now_is.first_seen_at)",
@@ -102,22 +110,23 @@ JOIN versions ON versions.id = now_is.{key}"""
 
 
 _WORDS = " ".join(f"WHEN {number} THEN '{word}'" for number, word in _STATUSES.items())
-# The offset as it is now: the connector tells it once, and a zone has two of them a year.
+# The offset as it is now: the connector tells it once, and a zone has two of them a year. Null for
+# a zone this server does not know, with which AT TIME ZONE would end the query.
 _ACCOUNTS = f"""
 SELECT
     {_bare("account_id")} AS id,
-    name,
+    meta_ad_accounts.name,
     CASE account_status {_WORDS} ELSE account_status::text END AS account_status,
     currency,
     timezone_name,
-    (extract(epoch FROM (now() AT TIME ZONE coalesce(timezone_name, 'UTC'))
-        - (now() AT TIME ZONE 'UTC')) / 3600)::float8 AS timezone_offset_hours_utc,
+    (extract(epoch FROM zone.utc_offset) / 3600)::float8 AS timezone_offset_hours_utc,
     created_time,
-    {_minor("min_daily_budget", "integer").replace("now_is.", "")} AS min_daily_budget,
+    {_minor("min_daily_budget").replace("now_is.", "")} AS min_daily_budget,
     extra ->> 'business_country_code' AS business_country_code,
     extra ->> 'business_state' AS business_state,
     coalesce(last_listed_at, data_as_of, first_seen_at) AS _fivetran_synced
-FROM meta_ads.meta_ad_accounts"""
+FROM meta_ads.meta_ad_accounts
+LEFT JOIN pg_timezone_names AS zone ON zone.name = coalesce(timezone_name, 'UTC')"""
 
 _APP_LINKS = ",\n    ".join(
     f"(object_story_spec #> '{{template_data,app_link_spec,{system}}}')::text "
@@ -128,7 +137,7 @@ _CREATIVES = f"""
 SELECT
     md5(creative_id) AS _fivetran_id,
     coalesce(data_as_of, first_seen_at) AS _fivetran_synced,
-    creative_id::bigint AS id,
+    {_id("creative_id")} AS id,
     {_bare("account_id")} AS account_id,
     name,
     link_url AS page_link,
@@ -151,10 +160,10 @@ SELECT
     adset.name AS adset_name,
     {_bare("insight.account_id")} AS account_id,
     insight.date_start AS date,
-    insight.impressions::integer AS impressions,
-    insight.inline_link_clicks::integer AS inline_link_clicks,
+    insight.impressions::bigint AS impressions,
+    insight.inline_link_clicks::bigint AS inline_link_clicks,
     insight.spend::float8 AS spend,
-    insight.reach::integer AS reach,
+    insight.reach::bigint AS reach,
     insight.frequency::float8 AS frequency,
     md5(insight.entity_id || insight.date_start::text) AS _fivetran_id,
     insight.data_as_of AS _fivetran_synced
@@ -218,9 +227,9 @@ SELECT
     substr(cell.account_id, 5) AS account_id,
     cell.date_start AS date,
     cell.{breakdown},
-    sum(cell.impressions)::integer AS impressions,
-    sum(cell.inline_link_clicks)::integer AS inline_link_clicks,
-    CASE WHEN min(cell.entity_type) = 'account' THEN max(cell.reach)::integer END AS reach,
+    sum(cell.impressions)::bigint AS impressions,
+    sum(cell.inline_link_clicks)::bigint AS inline_link_clicks,
+    CASE WHEN min(cell.entity_type) = 'account' THEN max(cell.reach)::bigint END AS reach,
     sum(cell.spend)::float8 AS spend,
     CASE WHEN min(cell.entity_type) = 'account' THEN max(cell.frequency)::float8 END AS frequency,
     md5(cell.account_id || cell.date_start::text || cell.{breakdown}) AS _fivetran_id,
@@ -274,8 +283,8 @@ VIEWS: dict[str, ViewShape] = {
                 "start_time": _was("start_time", "timestamptz"),
                 "stop_time": _was("stop_time", "timestamptz"),
                 "created_time": "now_is.created_time",
-                "daily_budget": _minor(f"({_was('daily_budget', 'numeric')})", "integer"),
-                "lifetime_budget": _minor(f"({_was('lifetime_budget', 'numeric')})", "integer"),
+                "daily_budget": _minor(f"({_was('daily_budget', 'numeric')})"),
+                "lifetime_budget": _minor(f"({_was('lifetime_budget', 'numeric')})"),
                 "budget_remaining": _minor("now_is.budget_remaining", "float8"),
             },
         ),
@@ -287,15 +296,15 @@ VIEWS: dict[str, ViewShape] = {
             "adset",
             "meta_adsets",
             {
-                "campaign_id": "now_is.campaign_id::bigint",
+                "campaign_id": _id("now_is.campaign_id"),
                 "name": _was("name"),
                 "status": _was("status"),
                 "start_time": _was("start_time", "timestamptz"),
                 "end_time": _was("end_time", "timestamptz"),
                 "bid_strategy": _was("bid_strategy"),
                 "optimization_goal": _was("optimization_goal"),
-                "daily_budget": _minor(f"({_was('daily_budget', 'numeric')})", "integer"),
-                "budget_remaining": _minor("now_is.budget_remaining", "integer"),
+                "daily_budget": _minor(f"({_was('daily_budget', 'numeric')})"),
+                "budget_remaining": _minor("now_is.budget_remaining"),
             },
         ),
     ),
@@ -306,9 +315,9 @@ VIEWS: dict[str, ViewShape] = {
             "ad",
             "meta_ads",
             {
-                "campaign_id": "now_is.campaign_id::bigint",
-                "ad_set_id": "now_is.adset_id::bigint",
-                "creative_id": _was("creative_id", "bigint"),
+                "campaign_id": _id("now_is.campaign_id"),
+                "ad_set_id": _id("now_is.adset_id"),
+                "creative_id": _id(f"({_was('creative_id')})"),
                 "name": _was("name"),
                 "status": _was("status"),
                 "conversion_domain": _was("conversion_domain"),
