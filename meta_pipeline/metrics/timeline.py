@@ -96,16 +96,13 @@ def timeline(
     with warehouse.connection() as connection:
         subject = _find(connection, entity)
         where = zone(subject["timezone_name"])
-        # One more than is shown: so it is known that there are more.
         asked = {
-            **subject,
+            "account_id": subject["account_id"],
+            "entities": _entities(connection, subject, with_below=with_below),
             "since": begin_of(period.since, where) if period else None,
             "until": begin_of(period.until + timedelta(days=1), where) if period else None,
-            "limit": limit and limit + 1,
         }
-        chosen = _BELOW[subject["entity_type"]] if with_below else _ITSELF
-        cursor = connection.cursor(row_factory=class_row(Happening))
-        rows = cursor.execute(_HAPPENINGS.format(chosen=chosen), asked).fetchall()
+        rows = _newest(connection, asked, limit)
     shown = rows[:limit]
     return Timeline(
         **{**subject, "timezone_name": where.key},
@@ -152,29 +149,74 @@ _NEWEST = f"""
     SELECT entity_id, coalesce(entity_name, '') FROM ({_ENTITIES}) AS entity
     ORDER BY first_seen_at DESC NULLS LAST LIMIT {_LOOKED_THROUGH}
 """
-# Meta names the account itself by its number alone.
 _HAPPENINGS = """
     SELECT happened_at, source, entity_type, entity_id, entity_name, what, old_value, new_value,
            who, with_application
     FROM meta_ads.entity_timeline
-    WHERE account_id = %(account_id)s AND ({chosen})
-      AND (%(since)s::timestamptz IS NULL OR happened_at >= %(since)s)
-      AND (%(until)s::timestamptz IS NULL OR happened_at < %(until)s)
+    WHERE account_id = %(account_id)s
+      AND (%(entities)s::text[] IS NULL OR entity_id = ANY (%(entities)s::text[]))
+      AND happened_at >= coalesce(%(since)s::timestamptz, '-infinity')
+      AND happened_at < coalesce(%(until)s::timestamptz, 'infinity')
     ORDER BY happened_at DESC, entity_id, what
     LIMIT %(limit)s
 """
-_ITSELF = "entity_id IN (%(entity_id)s, replace(%(entity_id)s, 'act_', ''))"
+# The newest of each table, and of each entity, by index: what is older is in no list.
+_MOMENTS = """
+    SELECT happened_at FROM {each} CROSS JOIN LATERAL (
+        (SELECT seen_at FROM meta_ads.entity_changes
+         WHERE account_id = %(account_id)s AND {of_change}
+           AND seen_at >= coalesce(%(since)s::timestamptz, '-infinity')
+           AND seen_at < coalesce(%(until)s::timestamptz, 'infinity')
+         ORDER BY seen_at DESC LIMIT %(limit)s)
+        UNION ALL
+        (SELECT event_time FROM meta_ads.meta_activities
+         WHERE account_id = %(account_id)s AND {of_activity}
+           AND event_time >= coalesce(%(since)s::timestamptz, '-infinity')
+           AND event_time < coalesce(%(until)s::timestamptz, 'infinity')
+         ORDER BY event_time DESC LIMIT %(limit)s)
+    ) AS newest (happened_at)
+    ORDER BY happened_at DESC OFFSET %(limit)s - 1 LIMIT 1
+"""
+_OF_ACCOUNT = _MOMENTS.format(each="(VALUES (1)) AS whole", of_change="true", of_activity="true")
+_OF_ENTITIES = _MOMENTS.format(
+    each="unnest(%(entities)s::text[]) AS chosen (id)",
+    of_change="entity_id = chosen.id",
+    of_activity="object_id = chosen.id",
+)
 _BELOW = {
-    "account": "true",
-    "campaign": """entity_id = ANY (ARRAY(
-        SELECT %(entity_id)s
-        UNION ALL SELECT adset_id FROM meta_ads.meta_adsets WHERE campaign_id = %(entity_id)s
-        UNION ALL SELECT ad_id FROM meta_ads.meta_ads WHERE campaign_id = %(entity_id)s))""",
-    "adset": """entity_id = ANY (ARRAY(
-        SELECT %(entity_id)s
-        UNION ALL SELECT ad_id FROM meta_ads.meta_ads WHERE adset_id = %(entity_id)s))""",
-    "ad": _ITSELF,
+    "campaign": """
+        SELECT adset_id FROM meta_ads.meta_adsets WHERE campaign_id = %(entity_id)s
+        UNION ALL SELECT ad_id FROM meta_ads.meta_ads WHERE campaign_id = %(entity_id)s""",
+    "adset": "SELECT ad_id FROM meta_ads.meta_ads WHERE adset_id = %(entity_id)s",
 }
+
+
+def _entities(
+    connection: Connection[Any], subject: Mapping[str, Any], *, with_below: bool
+) -> list[str] | None:
+    """The ids of what is asked about; None where it is all of the account."""
+    kind, entity = subject["entity_type"], subject["entity_id"]
+    if with_below and kind == "account":
+        return None
+    # Meta names the account itself by its number alone.
+    ids = {entity, entity.removeprefix("act_")}
+    if with_below and kind in _BELOW:
+        ids.update(one for (one,) in connection.execute(_BELOW[kind], subject))
+    return sorted(ids)
+
+
+def _newest(
+    connection: Connection[Any], asked: dict[str, Any], limit: int | None
+) -> list[Happening]:
+    """The rows to show, and one more where there are more."""
+    asked |= {"limit": limit and limit + 1}
+    if limit is not None:
+        query = _OF_ACCOUNT if asked["entities"] is None else _OF_ENTITIES
+        oldest = connection.execute(query, asked).fetchone()
+        # The view joins names to all it reads, before it knows which of them are the newest.
+        asked |= {"since": oldest[0]} if oldest else {}
+    cursor = connection.cursor(row_factory=class_row(Happening))
+    return cursor.execute(_HAPPENINGS, asked).fetchall()
 
 
 def _find(connection: Connection[Any], entity: str) -> dict[str, Any]:

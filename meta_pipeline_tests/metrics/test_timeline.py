@@ -6,7 +6,8 @@ import pytest
 
 from meta_pipeline import metrics
 from meta_pipeline.metrics import ImpossibleQuestion, UnknownName
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse import DEFAULT_TENANT, Warehouse
+from meta_pipeline_tests.postgres import rows_read
 
 from .rows import ACCOUNT, READ_AT, Rows, ago
 
@@ -134,3 +135,48 @@ def test_unknown_names_offer_near_ones_and_doubled_names_their_ids(
         metrics.timeline(warehouse, "Twin")
     with pytest.raises(ImpossibleQuestion, match="give 1 or more"):
         metrics.timeline(warehouse, "c1", limit=0)
+
+
+_MANY = """
+    INSERT INTO meta_ads.entity_changes
+        (account_id, entity_type, entity_id, field, old_value, new_value, seen_at)
+    SELECT 'act_1', 'ad', 'a' || n %% 3 + 1, 'name', n::text, (n + 1)::text,
+           %(at)s - n * interval '1 minute'
+    FROM generate_series(1, %(many)s) AS n
+"""
+_MANY_OF_META = """
+    INSERT INTO meta_ads.meta_activities
+        (activity_id, account_id, event_time, event_type, object_id, object_type, data_as_of)
+    SELECT n, 'act_1', %(at)s - n * interval '1 minute', 'update_ad', 'a' || n %% 3 + 1, 'AD',
+           %(at)s
+    FROM generate_series(1, %(many)s) AS n
+"""
+
+
+def test_the_newest_are_found_however_many_there_were(warehouse: Warehouse, rows: Rows) -> None:
+    rows.tree()
+    for text in (_MANY, _MANY_OF_META):
+        rows.connection.execute(text, {"at": READ_AT, "many": 10_000})
+    # A quiet campaign in a busy account, whose own changes are older than all of these.
+    changed(rows, "campaign", "c2", READ_AT - timedelta(days=300))
+    rows.connection.execute("ANALYZE meta_ads.entity_changes, meta_ads.meta_activities")
+    rows.connection.commit()
+    read: dict[str, int] = {}
+    tenant = warehouse.of_tenant(DEFAULT_TENANT)
+    for entity, limit, days, found in (
+        (ACCOUNT, 20, None, 20),
+        (ACCOUNT, 20, (ago(5), ago(4)), 20),
+        ("c1", 20, None, 20),
+        ("a1", 20, (ago(6), ago(5)), 20),
+        ("c2", 20, None, 1),
+    ):
+        with tenant.snapshot() as seen, seen.connection() as connection:
+            before = rows_read(connection, "entity_changes", "meta_activities")
+            line = metrics.timeline(seen, entity, with_below=True, days=days, limit=limit)
+            read[entity] = rows_read(connection, "entity_changes", "meta_activities") - before
+        moments = [one.happened_at for one in line.happenings]
+        assert len(moments) == found
+        assert line.is_cut == (found == limit)
+        assert moments == sorted(moments, reverse=True)
+        # A look at each entity of each table, and the rows themselves.
+        assert read[entity] <= 8 * (limit + 1), (entity, read)
