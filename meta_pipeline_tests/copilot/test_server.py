@@ -175,12 +175,16 @@ def test_every_tool_over_standard_streams(place: Place, tmp_path: Path) -> None:
 
 
 @contextmanager
-def served(warehouse_of: Callable[[str | None], Warehouse]) -> Iterator[str]:
+def served(
+    warehouse_of: Callable[[str | None], Warehouse], most_requests: int | None = None
+) -> Iterator[str]:
     """The server behind its door on a socket of this machine."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         host = f"127.0.0.1:{listening.getsockname()[1]}"
         application = http_application(mcp_server(warehouse_of), {KEY: ""}.get, hosts=[host])
-        server = uvicorn.Server(uvicorn.Config(application, log_level="critical"))
+        server = uvicorn.Server(
+            uvicorn.Config(application, log_level="critical", limit_concurrency=most_requests)
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
@@ -217,6 +221,48 @@ def test_every_tool_over_http_with_a_key_and_nothing_without(place: Place) -> No
             timeout=PATIENCE_SECONDS,
         )
         assert elsewhere.status_code == 421
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "PUT", "OPTIONS"])
+def test_the_server_is_asked_by_post_alone(place: Place, method: str) -> None:
+    with served(lambda _: place.warehouse) as url:
+        for path in ("", "/none"):
+            headers = {"Authorization": f"Bearer {KEY}", "Accept": "text/event-stream"}
+            refused = httpx2.request(method, url + path, headers=headers, timeout=PATIENCE_SECONDS)
+            assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
+
+
+def test_who_listens_for_ever_holds_no_place(place: Place) -> None:
+    """A key that may read opens what the protocol has for listening; others are still answered."""
+    call = {"jsonrpc": "2.0", "id": 1}
+    modern = "2026-07-28"
+    about = {
+        "io.modelcontextprotocol/protocolVersion": modern,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    asked = {"notifications": {"toolsListChanged": True}, "_meta": about}
+    listen = call | {"method": "subscriptions/listen", "params": asked}
+    spoken = {"MCP-Protocol-Version": modern, "Mcp-Method": "subscriptions/listen"}
+    headers = {
+        "Authorization": f"Bearer {KEY}",
+        "Accept": "application/json, text/event-stream",
+        # A connection that is kept for the next request counts, too, for as long as it is kept.
+        "Connection": "close",
+    }
+    with (
+        served(lambda _: place.warehouse, most_requests=3) as url,
+        httpx2.Client(headers=headers, timeout=PATIENCE_SECONDS) as http,
+        http.stream("GET", url) as stream,
+        http.stream("POST", url, json=listen, headers=spoken) as subscription,
+    ):
+
+        def is_answered() -> bool:
+            return http.post(url, json=call | {"method": "tools/list"}).status_code == 200
+
+        assert (stream.status_code, subscription.status_code) == (405, 404)
+        assert subscription.read()
+        assert subscription.json()["error"]["message"] == "Method not found"
+        wait_until(is_answered, "the tools are listed")
 
 
 def test_the_command_serves_over_http_whom_a_key_of_ours_lets_read(

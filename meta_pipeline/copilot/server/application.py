@@ -32,6 +32,11 @@ _KEY_NEEDED = JSONResponse(
     status_code=401,
     headers={"WWW-Authenticate": "Bearer"},
 )
+# The transport would answer a GET with a stream that nothing is ever sent on, and that holds one of
+# the places until its client leaves; a DELETE ends a session, and none is kept.
+_POST_ALONE = JSONResponse(
+    {"error": "This server is asked by POST alone."}, status_code=405, headers={"Allow": "POST"}
+)
 _CANNOT_TELL = JSONResponse({"error": UNREADABLE}, status_code=503)
 
 _log = logging.getLogger(__name__)
@@ -45,23 +50,26 @@ class _Door:
         self._admits = admits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope = {**scope}  # the server's own, which it may use again
         # Lifespan events have no headers, and start the transport.
-        if scope["type"] != "http":
-            await self._inner(scope, receive, send)
-            return
+        answer = await self._answer(scope) if scope["type"] == "http" else self._inner
+        await answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope) -> ASGIApp:
+        """The server, for a request that is let in, or what is said instead."""
+        if scope["method"] != "POST":
+            return _POST_ALONE
         key = _key(scope)
         # A key is looked up in the tables: on the event loop a slow one would hold up all others.
         try:
             tenant = None if key is None else await run_in_threadpool(self._admits, key)
         except (WarehouseError, psycopg.Error) as error:
             _log.error("no key can be looked up: %s", error)
-            await _CANNOT_TELL(scope, receive, send)
-            return
+            return _CANNOT_TELL
         if tenant is None:
-            await _KEY_NEEDED(scope, receive, send)
-            return
-        # A copy: the scope belongs to the server, which may use it again.
-        await self._inner({**scope, TENANT: tenant or None}, receive, send)
+            return _KEY_NEEDED
+        scope[TENANT] = tenant or None
+        return self._inner
 
 
 def _key(scope: Scope) -> str | None:

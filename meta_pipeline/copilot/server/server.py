@@ -82,6 +82,8 @@ def mcp_server(
         version=version("meta-pipeline"),
         # Over stdio the log shares a terminal with the protocol.
         log_level="WARNING",
+        # A stream without an end, of changes to tools that never change.
+        subscriptions=False,
     )
 
     def tools(context: Context[Any]) -> Tools:
