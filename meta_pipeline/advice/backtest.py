@@ -7,7 +7,7 @@ advice been followed from its day to its review.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
@@ -130,15 +130,7 @@ def _span(final: Account, advice: Advice, most: int | None = None) -> tuple[date
 
 
 def _of(final: Account, advice: Advice) -> Entity | None:
-    return next((one for one in final.entities if one.entity_id == advice.entity_id), None)
-
-
-def _siblings(final: Account, entity: Entity) -> list[Entity]:
-    return [
-        one
-        for one in final.entities
-        if one.siblings_key == entity.siblings_key and one is not entity
-    ]
+    return next(iter(final.with_ids([advice.entity_id])), None)
 
 
 def _sum(days: Iterable[Day]) -> tuple[float, float]:
@@ -153,9 +145,8 @@ def _results(final: Account, advice: Advice) -> float:
     if entity is None:
         return 0.0
     since, until = _span(final, advice)
-    return _sum(
-        day for one in (entity, *_siblings(final, entity)) for day in one.between(since, until)
-    )[1]
+    days = final.days_together(entity.siblings_key)
+    return _sum(one for one in days if since <= one.day <= until)[1]
 
 
 def _beside_siblings(final: Account, advice: Advice) -> Afterwards:
@@ -167,7 +158,8 @@ def _beside_siblings(final: Account, advice: Advice) -> Afterwards:
     if advice.subject == "target":
         rate = 1 / float(advice.numbers["target_cpa"])
     else:
-        rest = _sum(day for one in _siblings(final, entity) for day in one.between(since, until))
+        others = (one for one in final.siblings[entity.siblings_key] if one is not entity)
+        rest = _sum(day for one in others for day in one.between(since, until))
         if not rest[0] or made + rest[1] < _LEAST_RESULTS:
             return Afterwards(Held.UNCLEAR)
         rate = rest[1] / rest[0]
@@ -246,8 +238,7 @@ def _still_silent(final: Account, advice: Advice) -> Afterwards:
 
 
 def _still_cheaper(final: Account, advice: Advice) -> Afterwards:
-    known = {one.entity_id: one for one in final.entities}
-    pair = [known.get(one) for one in advice.entity_ids[:2]]
+    pair = [next(iter(final.with_ids([one])), None) for one in advice.entity_ids[:2]]
     if None in pair or len(pair) < 2:
         return Afterwards(Held.UNCLEAR)
     since, until = _span(final, advice)
@@ -297,17 +288,22 @@ class Restated:
     results: float = 1.0
 
 
-def as_read(days: Sequence[Day], restated: Iterable[Restated], today: date) -> tuple[Day, ...]:
-    """An entity's days as they had been read by the beginning of `today`.
-
-    The day's share is that of the whole account, which is what the history of restatements keeps.
-    """
+def to_come(restated: Iterable[Restated], today: date) -> dict[date, Restated]:
+    """By day the restatement that says what was known of it at the beginning of `today`."""
     then: dict[date, Restated] = {}
     for one in restated:
         # The first restatement that was still to come says what was known.
         known = then.get(one.day)
         if one.read_on >= today and (known is None or one.read_on < known.read_on):
             then[one.day] = one
+    return then
+
+
+def as_read(days: Sequence[Day], then: Mapping[date, Restated], today: date) -> tuple[Day, ...]:
+    """An entity's days as they had been read by the beginning of `today`; `then` is of `to_come`.
+
+    The day's share is that of the whole account, which is what the history of restatements keeps.
+    """
     return tuple(
         day
         if (moved := then.get(day.day)) is None

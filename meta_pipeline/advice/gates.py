@@ -40,11 +40,13 @@ def reconciled(account: Account, since: date, until: date) -> Closed:
 
 def not_learning(account: Account, entities: Iterable[Entity]) -> Closed:
     """Whether neither these nor the ad sets they are in are still learning."""
-    wanted = {name for one in entities for name in (one.entity_id, one.adset_id) if name}
-    for one in account.of_type("adset"):
-        if one.entity_id in wanted and one.learning and one.learning.stage == "LEARNING":
-            return "learning", f"the {named(one)} is still learning"
-    return None
+    learning = account.still_learning
+    names = (name for one in entities for name in (one.entity_id, one.adset_id) if name)
+    places = [learning[name] for name in names if name in learning]
+    if not places:
+        return None
+    # Of several the first in the account is named.
+    return "learning", f"the {named(account.entities[min(places)])} is still learning"
 
 
 def volume(results: float, needed: float, what: str) -> Closed:

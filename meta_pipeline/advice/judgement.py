@@ -33,11 +33,14 @@ def judge(
     for rule in rules:
         # In full before the next one: what it advises is part of what that one knows.
         given = list(rule(account, numbers))
-        account = replace(
-            account,
-            to_pause=account.to_pause | _about(given, Kind.PAUSE),
-            to_scale=account.to_scale | _about(given, Kind.SCALE),
-        )
+        to_pause, to_scale = _about(given, Kind.PAUSE), _about(given, Kind.SCALE)
+        # Only where there is any: a new account has counted nothing yet of what rules look up.
+        if to_pause or to_scale:
+            account = replace(
+                account,
+                to_pause=account.to_pause | to_pause,
+                to_scale=account.to_scale | to_scale,
+            )
         said += given
     # From the last to the first, so that of one key the first stays.
     advices = {one.key: one for one in reversed(said) if isinstance(one, Advice)}

@@ -11,7 +11,7 @@ from typing import Any
 from .advice import Kind, money
 from .evidence import rate_fell
 from .gates import settled
-from .known import Account, Day, Entity
+from .known import Account, Day
 from .thresholds import Thresholds
 
 _LEAST_DAYS = 7
@@ -91,26 +91,26 @@ def review(account: Account, given: Given) -> Review:
     return _MEASURES[given.kind](account, given)
 
 
-def _of(account: Account, given: Given) -> list[Entity]:
-    return [one for one in account.entities if one.entity_id in given.entity_ids]
+def _own(account: Account, given: Given) -> list[Day]:
+    """Days of what it is about."""
+    return [day for one in account.with_ids(given.entity_ids) for day in one.days]
 
 
-def _scope(account: Account, given: Given) -> list[Entity]:
-    """Those the spend could go to: all of one parent and goal; what was moved between by itself."""
-    named = _of(account, given)
-    if given.kind is Kind.BUDGET_SHIFT or not named:
-        return named
-    keys = {one.siblings_key for one in named}
-    return [one for one in account.entities if one.siblings_key in keys]
+def _scope(account: Account, given: Given) -> list[Day]:
+    """Days of all the spend could go to: of one parent and goal; of a shift, of the two alone."""
+    if given.kind is Kind.BUDGET_SHIFT:
+        return _own(account, given)
+    keys = dict.fromkeys(one.siblings_key for one in account.with_ids(given.entity_ids))
+    return [day for key in keys for day in account.days_together(key)]
 
 
-def _sides(entities: Sequence[Entity], given: Given) -> tuple[list[Day], list[Day]]:
+def _sides(days: Sequence[Day], given: Given) -> tuple[list[Day], list[Day]]:
     # The day itself is on neither side: it was partly before the step and partly after it.
     first = (given.acted_on or given.as_of) - timedelta(days=given.span)
     last = (given.acted_on or given.as_of) - timedelta(days=1)
     return (
-        [day for one in entities for day in one.between(first, last)],
-        [day for one in entities for day in one.between(given.begins, given.ends)],
+        [one for one in days if first <= one.day <= last],
+        [one for one in days if given.begins <= one.day <= given.ends],
     )
 
 
@@ -176,7 +176,7 @@ def _verdict(rise: float, *, worse: float, better: float) -> AdviceVerdict:
 
 def _scaled(account: Account, given: Given) -> Review:
     """Results a day of the one that was raised; at a surely higher cost it is no gain."""
-    before, after = _sides(_of(account, given), given)
+    before, after = _sides(_own(account, given), given)
     cost = _cost(account, given)
     made = [sum(day.results for day in side) for side in (before, after)]
     if cost.verdict is AdviceVerdict.UNKNOWN:
@@ -196,7 +196,7 @@ def _scaled(account: Account, given: Given) -> Review:
 
 
 def _mended(account: Account, given: Given) -> Review:
-    named = _of(account, given)
+    named = account.with_ids(given.entity_ids)
     if given.entity_type == "account" and "account_status" in given.numbers:
         is_on = account.account_status == 1
         return Review(
@@ -230,7 +230,8 @@ def _mended(account: Account, given: Given) -> Review:
 
 
 def _learned(account: Account, given: Given) -> Review:
-    stage = next((one.learning.stage for one in _of(account, given) if one.learning), None)
+    named = account.with_ids(given.entity_ids)
+    stage = next((one.learning.stage for one in named if one.learning), None)
     if stage is None:
         return _unknown("Meta does not say its learning stage any more.")
     verdict = {"SUCCESS": AdviceVerdict.BETTER, "FAIL": AdviceVerdict.SAME}.get(
@@ -242,9 +243,7 @@ def _learned(account: Account, given: Given) -> Review:
 
 
 def _paced(account: Account, given: Given) -> Review:
-    now = next(
-        (one for one in account.budgets if one.entity_id == given.entity_id and one.due), None
-    )
+    now = account.budgets_due.get(given.entity_id)
     if now is None or not now.due:
         return _unknown("Its budget has no pace any more.")
     pct = 100 * now.spent / now.due
@@ -262,7 +261,7 @@ def _paced(account: Account, given: Given) -> Review:
 
 def _normal(account: Account, given: Given) -> Review:
     """Whether the days after are near what was typical before the anomaly."""
-    _, after = _sides(_of(account, given), given)
+    _, after = _sides(_own(account, given), given)
     days = int(given.numbers.get("days", 1))
     typical = float(given.numbers.get("typical", 0)) / days
     spent, made = sum(day.spend for day in after), sum(day.results for day in after)

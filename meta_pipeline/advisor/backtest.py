@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import Connection
 
 from meta_pipeline.advice import Account, BudgetPace, Entity, Kind, Learning, Thresholds
-from meta_pipeline.advice.backtest import BacktestStats, Restated, as_read, backtest
+from meta_pipeline.advice.backtest import BacktestStats, Restated, as_read, backtest, to_come
 from meta_pipeline.warehouse import Warehouse
 
 from .reading import LOOKED_BACK_DAYS, issues_in, known_account
@@ -73,7 +73,8 @@ class _Past:
         final = self._final
         # As far back as the rules look on an ordinary day, or they would know more in the past.
         since = today - timedelta(days=LOOKED_BACK_DAYS)
-        entities = tuple(self._entity(one, since, today) for one in final.entities)
+        then = to_come(self._restated, today)
+        entities = tuple(self._entity(one, since, today, then) for one in final.entities)
         return replace(
             final,
             today=today,
@@ -85,8 +86,10 @@ class _Past:
             settled_until=None if self._lag is None else today - self._lag,
         )
 
-    def _entity(self, entity: Entity, since: date, today: date) -> Entity:
-        days = as_read(entity.between(since, today), self._restated, today)
+    def _entity(
+        self, entity: Entity, since: date, today: date, then: Mapping[date, Restated]
+    ) -> Entity:
+        days = as_read(entity.between(since, today), then, today)
         values: dict[str, Any] = {"days": days}
         # The newest first: the last one put back is the value of that morning.
         for changed_on, field, old in self._earlier.get(entity.entity_id, ()):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from benchmarks import advice_rules as bench
 from meta_pipeline.advice import Account, Day, Kind
-from meta_pipeline.advice.backtest import BacktestStats, Restated, as_read, backtest
+from meta_pipeline.advice.backtest import BacktestStats, Restated, as_read, backtest, to_come
 from meta_pipeline_tests.advice import planted
 from meta_pipeline_tests.advice.replay import seen_on
 
@@ -86,11 +86,11 @@ def test_a_day_is_what_had_been_read_of_it_by_then() -> None:
         Restated(FIRST, FIRST + timedelta(days=2), spend=0.9, results=0.4),
         Restated(FIRST, FIRST + timedelta(days=4), results=0.8),
     ]
-    assert [
-        as_read(days, moved, FIRST + timedelta(days=at))[0].results for at in (1, 2, 3, 4, 5)
-    ] == [4, 4, 8, 8, 10]
-    assert as_read(days, moved, FIRST + timedelta(days=2))[0].spend == 90
-    assert len(as_read(days, moved, FIRST + timedelta(days=2))) == 2
+    mornings = [FIRST + timedelta(days=at) for at in (1, 2, 3, 4, 5)]
+    seen = [as_read(days, to_come(moved, today), today) for today in mornings]
+    assert [one[0].results for one in seen] == [4, 4, 8, 8, 10]
+    assert seen[1][0].spend == 90
+    assert len(seen[1]) == 2
 
 
 @given(
@@ -104,6 +104,6 @@ def test_once_all_is_read_nothing_is_undone(shares: list[float], at: int) -> Non
         for n, share in enumerate(shares)
     ]
     today = FIRST + timedelta(days=1 + at)
-    (seen,) = as_read(days, moved, today)
+    (seen,) = as_read(days, to_come(moved, today), today)
     expected = 10.0 * shares[at] if at < len(shares) else 10.0
     assert seen.results == (expected if expected >= 1e-6 else 0)  # a millionth of a result is none

@@ -37,8 +37,8 @@ from meta_pipeline_tests.advice import planted
 from meta_pipeline_tests.advice.replay import seen_on
 
 _PLAIN = (
-    *("__future__", "collections", "dataclasses", "datetime", "enum", "functools"),
-    *("itertools", "math", "typing"),
+    *("__future__", "array", "bisect", "collections", "dataclasses", "datetime", "enum"),
+    *("functools", "itertools", "math", "typing"),
 )
 ROOM = Path(__file__).parents[2] / "meta_pipeline" / "advice"
 

@@ -92,9 +92,10 @@ def _among(
     chances = 1 if len(taking_part) == _TWO else len(taking_part)
     judged = [
         _Match(one, taking_part, (since, until), match, chances)
-        for one in taking_part
-        if (match := _against_rest(one, taking_part, since, until)).e_value
-        >= thresholds.e_value * chances
+        for one, match in zip(
+            taking_part, _each_against_rest(taking_part, since, until), strict=True
+        )
+        if match.e_value >= thresholds.e_value * chances
         and max(match.ratio, 1 / match.ratio) >= thresholds.pair_ratio
         and is_weighty(account, one, thresholds)
     ]
@@ -167,18 +168,24 @@ def _gates(
     )
 
 
-def _against_rest(
-    entity: Entity, siblings: Sequence[Entity], since: date, until: date
-) -> Comparison:
+def _each_against_rest(
+    siblings: Sequence[Entity], since: date, until: date
+) -> Iterator[Comparison]:
+    """Each of the siblings beside all others together, in their order."""
     number = (until - since).days + 1
-    own, rest = np.zeros((number, 2)), np.zeros((number, 2))
-    for one in siblings:
-        side = own if one is entity else rest
+    own = np.zeros((len(siblings), number, 2))
+    for at, one in enumerate(siblings):
         for day in one.between(since, until):
-            side[(day.day - since).days] += (day.spend, day.results)
-    both = own[:, 0] + rest[:, 0]
-    share = np.divide(own[:, 0], both, out=np.zeros(number), where=both > 0)
-    return compare(own[:, 1], rest[:, 1], share)
+            own[at, (day.day - since).days] += (day.spend, day.results)
+    # The sum of those before it and of those after it: one's own taken off the sum of all would
+    # leave a rounding error as spend where nobody else spent.
+    rest = np.zeros_like(own)
+    rest[1:] = np.cumsum(own[:-1], axis=0)
+    rest[:-1] += np.cumsum(own[:0:-1], axis=0)[::-1]
+    for one_own, one_rest in zip(own, rest, strict=True):
+        both = one_own[:, 0] + one_rest[:, 0]
+        share = np.divide(one_own[:, 0], both, out=np.zeros(number), where=both > 0)
+        yield compare(one_own[:, 1], one_rest[:, 1], share)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,10 +92,9 @@ def _said(entity: Entity) -> str:
 
 def _severity(account: Account, entities: Sequence[Entity]) -> Severity:
     """What its ad set delivers without is worth a look, and can wait a day."""
-    adsets = {one.entity_id: one for one in account.of_type("adset")}
     since = account.today - timedelta(days=_LATELY)
     for one in entities:
-        owner = adsets.get(one.adset_id or "")
+        owner = account.adsets.get(one.adset_id or "")
         if one.entity_type != "ad" or owner is None:
             return Severity.HIGH
         if not any(day.spend for day in owner.between(since, account.yesterday)):

@@ -16,7 +16,7 @@ _TWO = 2
 def duplicates(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvice]:
     """Ads of one creative that all spent last week, in different ad sets of equal targeting."""
     del thresholds  # nothing is weighed here: two are the same or are not
-    adsets = {one.entity_id: one for one in account.of_type("adset")}
+    adsets = account.adsets
     by_content: dict[tuple[str, str], list[Entity]] = {}
     for one in account.of_type("ad"):
         adset = adsets.get(one.adset_id or "")

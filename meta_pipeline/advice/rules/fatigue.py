@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
@@ -23,6 +24,7 @@ def fatigue(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdv
     since = account.today - timedelta(days=_WEEK)
     before = since - timedelta(days=_WEEK * _WEEKS_BEFORE)
     ads = [one for one in account.of_type("ad") if one.is_active and one.days]
+    season = _Season(ads, before, since, account.yesterday)
     for one in ads:
         own = _windows(one, before, since, account.yesterday)
         if min(_impressions(own[0]), _impressions(own[1])) < thresholds.fatigue_impressions:
@@ -32,7 +34,7 @@ def fatigue(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdv
             continue
         if not is_weighty(account, one, thresholds):
             continue
-        sign = _sign(one, own, _season(one, ads, before, since, account.yesterday), thresholds)
+        sign = _sign(one, own, season.beside(one), thresholds)
         if sign is None and one.fatigue not in _METAS:
             continue
         closed = reconciled(account, before, account.yesterday) or unchanged(
@@ -64,23 +66,43 @@ def _clicks(days: Sequence[Day]) -> int:
     return sum(one.clicks for one in days)
 
 
-def _season(entity: Entity, ads: Sequence[Entity], before: date, since: date, until: date) -> float:
+class _Season:
     """How the click rate of all other ads moved: what fell everywhere is not this creative."""
-    then: list[Day] = []
-    now: list[Day] = []
-    for one in ads:
-        same = one is entity or (one.creative_id and one.creative_id == entity.creative_id)
-        if not same:
-            earlier, later = _windows(one, before, since, until)
-            then += earlier
-            now += later
-    # Few clicks move by chance: pulled towards no movement.
-    steady = 200.0
-    if not _impressions(then) or not _impressions(now):
-        return 1.0
-    moved = (_clicks(now) / _impressions(now)) / max(_clicks(then) / _impressions(then), 1e-9)
-    weight = _clicks(now) / (_clicks(now) + steady)
-    return float(max(moved, 1e-3) ** weight)
+
+    def __init__(self, ads: Sequence[Entity], before: date, since: date, until: date) -> None:
+        self._all: Counter[str] = Counter()
+        self._by_creative: dict[tuple[str, str], Counter[str]] = {}
+        for one in ads:
+            then, now = _windows(one, before, since, until)
+            counts = {
+                "shown_then": _impressions(then),
+                "clicks_then": _clicks(then),
+                "shown": _impressions(now),
+                "clicks": _clicks(now),
+            }
+            self._all.update(counts)
+            self._by_creative.setdefault(_creative(one), Counter()).update(counts)
+
+    def beside(self, entity: Entity) -> float:
+        """Of all ads but those of its creative: a factor, 1 where there are none or none moved."""
+        own = self._by_creative[_creative(entity)]
+        # Whole numbers: what is left is exact.
+        others = {name: count - own[name] for name, count in self._all.items()}
+        # Few clicks move by chance: pulled towards no movement.
+        steady = 200.0
+        if not others["shown_then"] or not others["shown"]:
+            return 1.0
+        rate_then = others["clicks_then"] / others["shown_then"]
+        moved = (others["clicks"] / others["shown"]) / max(rate_then, 1e-9)
+        weight = others["clicks"] / (others["clicks"] + steady)
+        return float(max(moved, 1e-3) ** weight)
+
+
+def _creative(entity: Entity) -> tuple[str, str]:
+    """Its creative; an ad whose creative is not known is one of its own."""
+    if entity.creative_id:
+        return "creative", entity.creative_id
+    return "ad", entity.entity_id
 
 
 def _sign(
