@@ -42,7 +42,7 @@ from meta_pipeline.warehouse import (
 from .context import SyncContext
 from .days import today
 from .extras import Extras
-from .limits.estimate import Estimate, estimate
+from .limits.estimate import Estimate, Sizes, estimate
 from .limits.spending import budget_of
 from .limits.version_watch import VersionWatch
 from .limits.waiting import rest_of, wait_of
@@ -157,7 +157,7 @@ class SyncEngine:
         account = self.warehouse.accounts.get(plan.account_id)
         app = self._session(plan.account_id).quota.app
         budget = self._budget(account, self._context.clock(), app) if account else None
-        return estimate(plan, self.warehouse, self._prices, parallel, budget)
+        return estimate(plan, self.warehouse, self._prices, parallel, budget, sizes=self._sizes)
 
     def late_field(
         self, report: CustomReport, name: str, *, makes_column: bool = True
@@ -328,6 +328,10 @@ class SyncEngine:
             per_app=self._context.daily_budget_of_app,
             app=app,
         )
+
+    @cached_property
+    def _sizes(self) -> Sizes:
+        return Sizes(self.warehouse)
 
     @cached_property
     def _prices(self) -> Prices:

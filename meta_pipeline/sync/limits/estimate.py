@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
+from statistics import quantiles
 
 from meta_pipeline.governor import BudgetState
 from meta_pipeline.model.allowance import HourlyAllowance
@@ -28,13 +30,16 @@ _GUESSED_ROWS_A_DAY = (10, 200)
 """Ads that deliver on a day, of most accounts: until one is stored."""
 # For a plan that has no window yet to take a page size from.
 _PAGE_SIZE = 500
-_OTHERS = """
-    SELECT count(*), percentile_cont(0.05) WITHIN GROUP (ORDER BY rows_a_day),
-           percentile_cont(0.95) WITHIN GROUP (ORDER BY rows_a_day)
-    FROM (
-        SELECT avg(rows) AS rows_a_day FROM meta_ads.sync_windows
-        WHERE dataset = 'insights_ad' AND account_id <> %s GROUP BY account_id
-    ) AS of_account
+# The newest days of each account, found by index: the ledger has every day of all of them.
+_ROWS_A_DAY = """
+    SELECT account_id, avg(rows)::float8
+    FROM meta_ads.meta_ad_accounts AS account
+    CROSS JOIN LATERAL (
+        SELECT rows FROM meta_ads.sync_windows AS day
+        WHERE day.account_id = account.account_id AND dataset = 'insights_ad'
+        ORDER BY date_start DESC LIMIT 30
+    ) AS newest
+    GROUP BY account_id
 """
 _LATENCY = """
     SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms)
@@ -43,6 +48,27 @@ _LATENCY = """
         WHERE account_id = %s AND status_code = 200 ORDER BY timestamp DESC LIMIT 200
     ) AS newest
 """
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many rows of ads the stored accounts have in a day; read once, when first asked."""
+
+    warehouse: Warehouse
+
+    def of_others(self, account_id: str) -> tuple[int, float, float]:
+        """The number of other accounts, and between what nine of ten of them lie; 0: a guess."""
+        others = [rows for one, rows in self._rows_a_day.items() if one != account_id]
+        if not others:
+            return (0, *_GUESSED_ROWS_A_DAY)
+        # Of a single one there are no quantiles, of it and itself they are what it has.
+        cuts = quantiles(others if others[1:] else others * 2, n=20, method="inclusive")
+        return len(others), cuts[0], cuts[-1]
+
+    @cached_property
+    def _rows_a_day(self) -> dict[str, float]:
+        with self.warehouse.connection() as connection:
+            return dict(connection.execute(_ROWS_A_DAY).fetchall())
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +82,20 @@ class Unsized:
     """Accounts whose days the spread is taken from; 0: a guess."""
 
     @classmethod
-    def of(cls, plan: Plan, warehouse: Warehouse) -> Unsized | None:
+    def of(cls, plan: Plan, sizes: Sizes) -> Unsized | None:
         """The spread of a plan's days of unknown size, from what other accounts have in a day."""
         if not plan.days_later:
             return None
         first = [window for window in plan.windows if not window.expected_rows]
         days = plan.days_later + sum(window.days for window in first)
-        with warehouse.connection() as connection:
-            row = connection.execute(_OTHERS, (plan.account_id,)).fetchone()
-        accounts, low, high = row if row and row[0] else (0, *_GUESSED_ROWS_A_DAY)
+        accounts, low, high = sizes.of_others(plan.account_id)
         rows = (round(days * low), max(round(days * high), 1))
         page_size = first[0].page_size if first else _PAGE_SIZE
         # The windows of the newest days are in the plan already, as a page each.
         pages = tuple(max(0, -(-each // page_size) - len(first)) for each in rows)
         # Rounded up: a part of a window is a call as well.
         least = -(-plan.days_later // LONGEST_WINDOW_DAYS)
-        return cls(days, rows, (max(least, pages[0]), max(least, pages[1])), int(accounts))
+        return cls(days, rows, (max(least, pages[0]), max(least, pages[1])), accounts)
 
     @property
     def sentence(self) -> str:
@@ -161,8 +185,10 @@ def estimate(
     prices: Prices,
     parallel: int,
     budget: BudgetState | None = None,
+    *,
+    sizes: Sizes | None = None,
 ) -> Estimate:
-    """Price a plan with what is known of the account."""
+    """Price a plan with what is known of the account; who prices many hands in one `sizes`."""
     # The smaller allowance while Meta has named no tier: cheaper than said surprises nobody.
     usage = warehouse.usage.current([plan.account_id])
     tier = next((row.access_tier for row in usage if row.access_tier), "development_access")
@@ -183,6 +209,6 @@ def estimate(
         access_tier=tier,
         days_fresh=plan.days_fresh,
         days_later=plan.days_later,
-        unsized=Unsized.of(plan, warehouse),
+        unsized=Unsized.of(plan, sizes or Sizes(warehouse)),
         budget=budget,
     )

@@ -202,8 +202,10 @@ def _noted(
     assert context.connections is not None
     has_environment = context.connections.has_environment
     store.set_accounts(connection_id, names, now, connection, has_environment=has_environment)
-    chosen = row.chosen_accounts
-    return rows if chosen is None else {one: rows[one] for one in rows if one in chosen}
+    if row.chosen_accounts is None:
+        return rows
+    chosen = set(row.chosen_accounts)
+    return {one: rows[one] for one in rows if one in chosen}
 
 
 def _unsure(context: SyncContext, walks: Sequence[_Walk], connection: Connection) -> frozenset[str]:

@@ -7,6 +7,7 @@ What a row is about cannot change, as the rows that are there would be of anothe
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from meta_pipeline.warehouse.connect import Connection, Store
+from meta_pipeline.warehouse.connect import Connect, Connection, Store
 from meta_pipeline.warehouse.errors import DatabaseUnfit, ViewInUse, WarehouseError
 from meta_pipeline.warehouse.names import SCHEMA
 from meta_pipeline.warehouse.tenancy import enforce, enforcement
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:custom_reports', 0))"
 # Who reads the table for hours must not make every sync wait behind the change.
-_PATIENCE = "SET LOCAL lock_timeout = '10s'"
+_PATIENCE_SECONDS = 10.0
+_BE_PATIENT = "SELECT set_config('lock_timeout', %s, true)"
 _KNOWN = """
     SELECT report, grain, definition, fields_since FROM meta_ads.custom_reports
     WHERE to_regclass(format('meta_ads.%I', 'report_' || report)) IS NOT NULL
@@ -99,7 +101,14 @@ class KnownReport:
 
 
 class ReportTables(Store):
-    """`custom_reports` and the tables it tells of."""
+    """`custom_reports` and the tables it tells of.
+
+    A change waits `patience_seconds` for whoever uses the table, then it is given up: CannotTell.
+    """
+
+    def __init__(self, connect: Connect, patience_seconds: float = _PATIENCE_SECONDS) -> None:
+        super().__init__(connect)
+        self._patience = f"{patience_seconds * 1000:.0f}ms"
 
     def known(self, connection: Connection | None = None) -> dict[str, KnownReport]:
         """The reports that have a table, by name."""
@@ -134,8 +143,7 @@ class ReportTables(Store):
         """
         table = sql.Identifier(SCHEMA, f"report_{report}")
         view = sql.Identifier(SCHEMA, f"report_{report}_actions")
-        with self._using() as connection, connection.transaction():
-            connection.execute(_ONE_AT_A_TIME)
+        with self._changing() as connection:
             if report not in self.known(connection):
                 return 0
             row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(table)).fetchone()
@@ -153,11 +161,17 @@ class ReportTables(Store):
             connection.execute("DELETE FROM meta_ads.custom_reports WHERE report = %s", (report,))
         return int(row[0]) if row else 0
 
+    @contextmanager
+    def _changing(self) -> Iterator[Connection]:
+        """A transaction that changes tables, one at a time."""
+        with self._using() as connection, connection.transaction():
+            connection.execute(_BE_PATIENT, (self._patience,))
+            connection.execute(_ONE_AT_A_TIME)
+            yield connection
+
     def _ensure(self, wanted: ReportTable, now: datetime) -> None:
         try:
-            with self._using() as connection, connection.transaction():
-                connection.execute(_PATIENCE)
-                connection.execute(_ONE_AT_A_TIME)
+            with self._changing() as connection:
                 # Another sync may have made it while this one waited for the lock.
                 known = self.known(connection).get(wanted.report)
                 if _is_done(wanted, known):

@@ -9,14 +9,15 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
 from meta_pipeline.custom_reports import PRESETS, CustomReport, parse
 from meta_pipeline.simulator import Fault
 from meta_pipeline.sync import Part, PlanPolicy, Status, SyncRequest
-from meta_pipeline.warehouse import forget_account
-from meta_pipeline.warehouse.stores.report_tables import ReportChanged
+from meta_pipeline.warehouse import CannotTell, forget_account
+from meta_pipeline.warehouse.stores.report_tables import ReportChanged, ReportTables
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.sync.lab import Lab, lab
 from meta_pipeline_tests.sync.read.test_odd_answers import LIMITS
@@ -109,6 +110,16 @@ def test_a_view_of_actions_of_a_server_before_postgres_15_reads_as_its_reader(
     assert reporting.scalar("SELECT reloptions FROM pg_class WHERE relname = %s", name) == [
         "security_invoker=true"
     ]
+
+
+def test_a_table_that_is_read_for_hours_is_not_dropped(reporting: Lab) -> None:
+    assert reporting.sync(parts=REPORTS, reports=("reactions",)).status is Status.SUCCESS
+    tables = ReportTables(reporting.warehouse.connection, patience_seconds=0.05)
+    with psycopg.connect(reporting.warehouse.url) as reader:
+        reader.execute("SELECT FROM meta_ads.report_reactions LIMIT 1")
+        with pytest.raises(CannotTell, match="lock"):
+            tables.drop("reactions")
+    assert tables.drop("reactions") > 0, "what was given up had changed nothing"
 
 
 def test_rows_are_restated_and_those_that_are_gone_go(reporting: Lab) -> None:
