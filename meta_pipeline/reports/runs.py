@@ -10,23 +10,24 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from meta_pipeline.warehouse import Warehouse, WarehouseError
+from meta_pipeline.warehouse.newest import newest, newest_values
 
 # Enough to see which is meant; with one more character there is usually one.
 _SHOWN = 8
 # One cause repeats; the first of them tell it.
 _ERRORS_SHOWN = 20
-_RUN = """
+_SHOWN_OF = """
     SELECT run.*, account.name AS account_name,
         extract(epoch FROM coalesce(run.finished_at, meta_ads.present()) - run.started_at)::float8
             AS seconds
-    FROM meta_ads.sync_runs AS run
+    FROM {} AS run
     LEFT JOIN meta_ads.meta_ad_accounts AS account USING (account_id)
 """
+_RUN = _SHOWN_OF.format("meta_ads.sync_runs")
+_OF_STATUS = "%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s)"
 _LIST = f"""
-    {_RUN}
-    WHERE (%(accounts)s::text[] IS NULL OR run.account_id = ANY (%(accounts)s))
-      AND (%(statuses)s::text[] IS NULL OR run.status = ANY (%(statuses)s))
-    ORDER BY run.started_at DESC, run.sync_run_id DESC LIMIT %(limit)s
+    {_SHOWN_OF.format(f"({newest('sync_runs', 'started_at', 'sync_run_id', _OF_STATUS)})")}
+    ORDER BY run.started_at DESC, run.sync_run_id DESC
 """
 _FOUND = f"{_RUN} WHERE {{}} ORDER BY run.started_at DESC, run.sync_run_id DESC LIMIT 1000"
 # A whole id is found by index; only for a beginning all runs are looked through.
@@ -102,11 +103,8 @@ def read_runs(
     Rows of `sync_runs` with `account_name`, `seconds` (until now while it runs) and
     `waited_seconds`, which its calls were held back for quota altogether.
     """
-    values = {
-        "accounts": None if accounts is None else list(accounts),
-        "statuses": None if statuses is None else list(statuses),
-        "limit": limit,
-    }
+    of_status = {"statuses": None if statuses is None else list(statuses)}
+    values = newest_values(limit, accounts) | of_status
     with warehouse.connection() as connection:
         runs = connection.cursor(row_factory=dict_row).execute(_LIST, values).fetchall()
         ids = [one["sync_run_id"] for one in runs]

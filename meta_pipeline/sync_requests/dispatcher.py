@@ -94,12 +94,9 @@ class Dispatcher:
         left = [row for row in pending if row.request_id not in joined]
         taken = {*busy, *(row.account_id for row in running)}
         blocked = self._blocked(left, taken, now)
-        held = dict[str, list[str]]()
-        for row in left:
-            if row.account_id in blocked:
-                held.setdefault(row.account_id, []).append(row.request_id)
-        for account_id, ids in held.items():
-            store.wait(ids, *blocked[account_id])
+        store.wait(
+            {row.request_id: blocked[row.account_id] for row in left if row.account_id in blocked}
+        )
         claimed = claims(left, now, busy={*taken, *blocked}, accounts_per_run=self.accounts_per_run)
         # Where two look at once, each serves what it got.
         got = ((claim, store.claim(claim.request_ids, claim.claim_id, now)) for claim in claimed)
@@ -143,25 +140,22 @@ class Dispatcher:
         worst = next((status for status in _GRAVEST if status in statuses), None)
         told = next((one for one in syncs if one.status is worst), None)
         why = told.error_summary if told else None
+        ids, store = [row.request_id for row in rows], self.warehouse.sync_requests
         # A run that has ended with a sync still running was killed: nobody will close that row for
         # it.
         if worst is None or Status.RUNNING in statuses:
             self._again(rows, "Its run ended before the sync did.", now + _AGAIN_AFTER, now)
         # No failure, and no attempt: the account was taken.
         elif worst is Status.REFUSED:
-            ids = [row.request_id for row in rows]
-            self.warehouse.sync_requests.wait(
-                ids, f"Another sync of the account runs. {why or ''}".strip(), now + _AGAIN_AFTER
-            )
+            taken = f"Another sync of the account runs. {why or ''}".strip()
+            store.wait(dict.fromkeys(ids, (taken, now + _AGAIN_AFTER)))
         elif worst is Status.THROTTLED:
             until = told.not_before if told else None
-            ids = [row.request_id for row in rows]
-            self.warehouse.sync_requests.wait(
-                ids, f"It waits: {why or 'Meta refuses calls'}", until or now + _AGAIN_AFTER
-            )
+            why = f"It waits: {why or 'Meta refuses calls'}"
+            store.wait(dict.fromkeys(ids, (why, until or now + _AGAIN_AFTER)))
         else:
-            self.warehouse.sync_requests.finish(
-                [row.request_id for row in rows],
+            store.finish(
+                ids,
                 now,
                 state="failed" if worst is Status.FAIL else "done",
                 outcome=str(worst),
@@ -177,7 +171,7 @@ class Dispatcher:
             by_attempts.setdefault(row.attempts, []).append(row.request_id)
         for attempts, ids in by_attempts.items():
             if attempts < MOST_ATTEMPTS:
-                self.warehouse.sync_requests.wait(ids, why, until)
+                self.warehouse.sync_requests.wait(dict.fromkeys(ids, (why, until)))
                 continue
             self.warehouse.sync_requests.finish(
                 ids,

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from meta_pipeline.governor import Thresholds
 from meta_pipeline.model.part import Part
 from meta_pipeline.model.sync_run import Status, SyncRun
+from meta_pipeline.model.usage import UsageReading
 from meta_pipeline.sync_requests import (
     Claim,
     Dispatcher,
@@ -27,6 +28,14 @@ from meta_pipeline.warehouse.stores.sync_requests import OPEN_OF_ACCOUNT, Reques
 from meta_pipeline_tests.sync_requests.rows import NOW, SECOND, account, row
 
 IDS_EACH = 50
+# Counts statements, however many rows each of them changes.
+_COUNTED = """
+    CREATE TABLE meta_ads.counted_updates (at timestamptz);
+    CREATE FUNCTION meta_ads.count_update() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN INSERT INTO meta_ads.counted_updates VALUES (now()); RETURN NULL; END $$;
+    CREATE TRIGGER counted AFTER UPDATE ON meta_ads.sync_requests
+        FOR EACH STATEMENT EXECUTE FUNCTION meta_ads.count_update();
+"""
 # As an installation may have them that took any number.
 _FULL = """
     INSERT INTO meta_ads.sync_requests
@@ -176,3 +185,24 @@ def test_many_that_run_are_settled_a_look_after_the_other(tables: Warehouse) -> 
         dispatcher.settle({}, NOW + 3_600 * SECOND)
         assert tables.sync_requests.standing()[0] == left
     assert tables.sync_requests.standing()[1] == OPEN_OF_ACCOUNT + 50
+
+
+def test_all_that_are_blocked_are_told_so_at_once(tables: Warehouse) -> None:
+    accounts = [f"act_{number}" for number in range(1, 21)]
+    tables.usage.remember(
+        [
+            UsageReading("account", one, "", 100, NOW - SECOND, None, None, "x-ad-account-usage")
+            for one in accounts
+        ]
+    )
+    tables.sync_requests.add([row(f"r{one}{n}", one) for one in accounts for n in range(2)])
+    with tables.connection() as connection:
+        connection.execute(_COUNTED)
+    assert Dispatcher(tables, Thresholds()).take(NOW) == []
+    waiting = tables.sync_requests.open()
+    assert len(waiting) == 40
+    assert {one.state for one in waiting} == {"pending"}
+    assert all(one.message and one.not_before for one in waiting)
+    with tables.connection() as connection:
+        counted = connection.execute("SELECT count(*) FROM meta_ads.counted_updates").fetchone()
+    assert counted == (1,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from meta_pipeline.model.sync_run import SYNC_RUN_COLUMNS, Status, SyncRun
 from meta_pipeline.model.usage import APP
 from meta_pipeline.warehouse.connect import Connection, Store
+from meta_pipeline.warehouse.newest import newest, newest_values
 
 ABANDONED = "abandoned: the process ended"
 """What `error_summary` says of a run whose process did not live to close it."""
@@ -23,14 +24,16 @@ _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _JSON = ("meta_usage_end_snapshot", "missing")
 
 
-_SELECT = sql.SQL("SELECT {} FROM meta_ads.sync_runs").format(
-    sql.SQL(", ").join(
-        # numeric comes as Decimal; durations and costs are floats everywhere in the code
-        sql.SQL("{0}::float8 AS {0}").format(sql.Identifier(name))
-        if name.endswith("_ms") or name == "weighted_cost_total"
-        else sql.Identifier(name)
-        for name in SYNC_RUN_COLUMNS
-    )
+_COLUMNS = sql.SQL(", ").join(
+    # numeric comes as Decimal; durations and costs are floats everywhere in the code
+    sql.SQL("{0}::float8 AS {0}").format(sql.Identifier(name))
+    if name.endswith("_ms") or name == "weighted_cost_total"
+    else sql.Identifier(name)
+    for name in SYNC_RUN_COLUMNS
+)
+_SELECT = sql.SQL("SELECT {} FROM meta_ads.sync_runs ").format(_COLUMNS)
+_LISTED = sql.SQL("SELECT {} FROM ({}) AS run ORDER BY started_at DESC, sync_run_id DESC").format(
+    _COLUMNS, sql.SQL(newest("sync_runs", "started_at", "sync_run_id"))
 )
 _UPSERT = sql.SQL(
     "INSERT INTO meta_ads.sync_runs ({columns}) VALUES ({values}) "
@@ -91,7 +94,7 @@ class RunStore(Store):
         return [row[0] for row in connection.execute(_ABANDON, values)]
 
     def get(self, sync_run_id: str) -> SyncRun | None:
-        rows = self._all(sql.SQL("WHERE sync_run_id = %s"), (sync_run_id,))
+        rows = self._read(_SELECT + sql.SQL("WHERE sync_run_id = %s"), (sync_run_id,))
         return rows[0] if rows else None
 
     def apps(self, account_ids: Iterable[str]) -> dict[str, str]:
@@ -121,8 +124,9 @@ class RunStore(Store):
 
     def recent(self, limit: int = 50, *, account_id: str | None = None) -> list[SyncRun]:
         """The newest runs, newest first, of one account where it is given."""
-        return self._all(
-            sql.SQL(
+        return self._read(
+            _SELECT
+            + sql.SQL(
                 "WHERE %s::text IS NULL OR account_id = %s "
                 "ORDER BY started_at DESC, sync_run_id DESC LIMIT %s"
             ),
@@ -137,21 +141,12 @@ class RunStore(Store):
         before: tuple[datetime, str] | None = None,
     ) -> list[SyncRun]:
         """The newest runs, newest first, from behind (started_at, sync_run_id) of the last seen."""
-        at, sync_run_id = before or (None, None)
-        named = None if accounts is None else list(accounts)
-        return self._all(
-            sql.SQL(
-                "WHERE (%s::text[] IS NULL OR account_id = ANY (%s)) "
-                "AND (%s::timestamptz IS NULL OR (started_at, sync_run_id) < (%s, %s)) "
-                "ORDER BY started_at DESC, sync_run_id DESC LIMIT %s"
-            ),
-            (named, named, at, at, sync_run_id, limit),
-        )
+        return self._read(_LISTED, newest_values(limit, accounts, before))
 
     def of_dagster_run(self, dagster_run_id: str) -> list[SyncRun]:
         """The syncs of one Dagster run, in the order they began."""
-        return self._all(
-            sql.SQL("WHERE dagster_run_id = %s ORDER BY started_at, sync_run_id"),
+        return self._read(
+            _SELECT + sql.SQL("WHERE dagster_run_id = %s ORDER BY started_at, sync_run_id"),
             (dagster_run_id,),
         )
 
@@ -161,10 +156,12 @@ class RunStore(Store):
         with self._using(connection) as used:
             used.execute(_UPSERT, values)
 
-    def _all(self, where: sql.SQL, values: tuple[Any, ...]) -> list[SyncRun]:
+    def _read(
+        self, query: sql.Composed, values: Sequence[Any] | Mapping[str, Any]
+    ) -> list[SyncRun]:
         with self._using() as connection:
             cursor = connection.cursor(row_factory=dict_row)
-            return [*map(SyncRun.of_row, cursor.execute(_SELECT + sql.SQL(" ") + where, values))]
+            return [*map(SyncRun.of_row, cursor.execute(query, values))]
 
 
 def _storable(value: Any) -> Any:

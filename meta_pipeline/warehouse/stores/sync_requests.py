@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from meta_pipeline.warehouse.connect import Connection, Store
+from meta_pipeline.warehouse.newest import newest, newest_values
 
 RequestSource: TypeAlias = Literal["cli", "web", "api", "webhook"]
 RequestState: TypeAlias = Literal["pending", "running", "done", "failed", "cancelled"]
@@ -80,6 +81,11 @@ _BRIEF = f"""
     ) AS counted_objects
 """
 _LIST = f"SELECT {_BRIEF} FROM meta_ads.sync_requests"
+_IN_STATE = "%(states)s::text[] IS NULL OR state = ANY (%(states)s)"
+_NEWEST = newest("sync_requests", "requested_at", "request_id", _IN_STATE)
+_RECENT = f"""
+    SELECT {_BRIEF} FROM ({_NEWEST}) AS request ORDER BY requested_at DESC, request_id DESC
+"""
 # The oldest of each account before the second oldest of any, so that nobody's many keep others
 # waiting; of those who are told to wait, first who waits the shortest.
 _OPEN = f"""
@@ -130,12 +136,14 @@ _CLAIM = """
 """
 # Told again at every tick with the same words, it writes nothing.
 _WAIT = """
-    UPDATE meta_ads.sync_requests
-    SET state = 'pending', message = %(message)s, not_before = %(until)s,
+    UPDATE meta_ads.sync_requests AS request
+    SET state = 'pending', message = told.message, not_before = told.until,
         claim_id = NULL, dagster_run_id = NULL, progress = NULL
-    WHERE request_id = ANY (%(ids)s) AND state IN ('pending', 'running')
-        AND (state, message, not_before)
-            IS DISTINCT FROM ('pending', %(message)s, %(until)s::timestamptz)
+    FROM unnest(%(ids)s::text[], %(messages)s::text[], %(untils)s::timestamptz[])
+        AS told (request_id, message, until)
+    WHERE request.request_id = told.request_id AND state IN ('pending', 'running')
+        AND (state, request.message, not_before)
+            IS DISTINCT FROM ('pending', told.message, told.until)
 """
 # What somebody cancelled meanwhile stays cancelled.
 _FINISH = """
@@ -252,22 +260,11 @@ class SyncRequestStore(Store):
 
         `before` is (requested_at, request_id) of the last one seen.
         """
+        in_state = {"states": None if states is None else list(states)}
+        values = newest_values(limit, accounts, before) | in_state
         with self._using(connection) as used:
             cursor = used.cursor(row_factory=class_row(SyncRequestRow))
-            return cursor.execute(
-                f"{_LIST} WHERE (%(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s))"
-                " AND (%(states)s::text[] IS NULL OR state = ANY (%(states)s))"
-                " AND (%(at)s::timestamptz IS NULL"
-                " OR (requested_at, request_id) < (%(at)s, %(id)s))"
-                " ORDER BY requested_at DESC, request_id DESC LIMIT %(limit)s",
-                {
-                    "accounts": None if accounts is None else list(accounts),
-                    "states": None if states is None else list(states),
-                    "at": before[0] if before else None,
-                    "id": before[1] if before else None,
-                    "limit": limit,
-                },
-            ).fetchall()
+            return cursor.execute(_RECENT, values).fetchall()
 
     def claim(
         self,
@@ -283,16 +280,12 @@ class SyncRequestStore(Store):
         with self._using(connection) as used:
             return [row[0] for row in used.execute(_CLAIM, values)]
 
-    def wait(
-        self,
-        ids: Sequence[str],
-        message: str,
-        until: datetime | None,
-        connection: Connection | None = None,
-    ) -> None:
-        """Let them wait, with the reason; what was being served waits again."""
-        with self._using(connection) as used:
-            used.execute(_WAIT, {"ids": list(ids), "message": message, "until": until})
+    def wait(self, told: Mapping[str, tuple[str, datetime | None]]) -> None:
+        """Let requests wait, each with its reason and until when; what was served waits again."""
+        ids, said = list(told), list(told.values())
+        messages, untils = [why for why, _ in said], [until for _, until in said]
+        with self._using() as used:
+            used.execute(_WAIT, {"ids": ids, "messages": messages, "untils": untils})
 
     def serve(self, claim_id: str, dagster_run_id: str) -> None:
         """Note the Dagster run that serves a claim."""
