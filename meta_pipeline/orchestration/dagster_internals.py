@@ -8,11 +8,12 @@ Whatever has a public name is imported as `dg.` elsewhere. What is here may move
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 import dagster as dg
+import sqlalchemy as sa
 from dagster._config import Shape
 from dagster._core.definitions.assets.job.asset_job import is_reserved_asset_job_name
 from dagster._core.definitions.resource_annotation import TreatAsResourceParam
@@ -32,9 +33,12 @@ from dagster._core.scheduler.instigation import (
     InstigatorStatus,
     InstigatorTick,
     InstigatorType,
+    TickData,
     TickStatus,
 )
 from dagster._core.secrets import SecretsLoader
+from dagster._core.storage.schedules.schema import JobTickTable
+from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -81,6 +85,7 @@ __all__ = [
     "engines_of",
     "is_reserved_asset_job_name",
     "loaded",
+    "newest_ticks",
 ]
 
 
@@ -100,3 +105,26 @@ def engines_of(instance: dg.DagsterInstance) -> list[tuple[dict[str, Any], Any]]
     """
     storages = (instance.run_storage, instance.event_log_storage, instance.schedule_storage)
     return [(vars(one), vars(one)[ENGINE]) for one in storages if one and ENGINE in vars(one)]
+
+
+def newest_ticks(
+    instance: dg.DagsterInstance, selector_ids: Sequence[str], each: int
+) -> Mapping[str, Sequence[InstigatorTick]]:
+    """The newest ticks of each sensor and schedule, newest first, at most `each` of one.
+
+    `get_batch_ticks` ranks all ticks that were kept, and `get_ticks` sorts all of one, a hundred
+    thousand where a sensor looks every few seconds. These are so many entries of an index.
+    """
+    storage = instance.schedule_storage
+    if not (selector_ids and isinstance(storage, SqlScheduleStorage)):
+        return instance.get_batch_ticks(selector_ids, limit=each)
+    tick = JobTickTable.c
+    of_all = sa.select(tick.id, tick.selector_id, tick.timestamp, tick.tick_body)
+    newest = of_all.order_by(tick.timestamp.desc()).limit(each)
+    looks = (newest.where(tick.selector_id == one).subquery() for one in selector_ids)
+    rows = storage.execute(sa.union_all(*map(sa.select, looks)).order_by(sa.desc("timestamp")))
+    found: dict[str, list[InstigatorTick]] = {}
+    for tick_id, selector_id, _, body in rows:
+        data = dg.deserialize_value(body, TickData)
+        found.setdefault(selector_id, []).append(InstigatorTick(tick_id, data))
+    return found

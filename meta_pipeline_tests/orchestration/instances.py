@@ -12,7 +12,9 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from sqlalchemy import Engine, event
 
+from meta_pipeline.orchestration.dagster_internals import engines_of
 from meta_pipeline.warehouse import create_dagster_schema, dagster_url
 from meta_pipeline_tests.postgres import TestPostgres, scratch_folder
 
@@ -50,6 +52,24 @@ def dagster_template(postgres: TestPostgres) -> Iterator[str]:
 def in_postgres(url: str) -> dict[str, Any]:
     """What `dg.instance_for_test` overrides to keep its tables there, in their own schema."""
     return {"storage": {"postgres": {"postgres_url": dagster_url(url)}}}
+
+
+@contextmanager
+def statements(instance: dg.DagsterInstance) -> Iterator[list[tuple[str, Any]]]:
+    """What Dagster asks Postgres meanwhile: SQL of each statement and the values it is given."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        asked.append((statement, values))
+
+    engines: list[Engine] = [engine for _, engine in engines_of(instance)]
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", note)
 
 
 @cache

@@ -33,12 +33,14 @@ from meta_pipeline.orchestration.failures.runs import UNREADABLE
 from meta_pipeline.orchestration.failures.ticks import failing_ticks
 from meta_pipeline.orchestration.resources import WarehouseResource, utc_now
 from meta_pipeline.orchestration.runs.in_flight import in_flight
+from meta_pipeline.warehouse import dagster_url
 from meta_pipeline_tests.orchestration.instances import (
     in_postgres,
+    statements,
     stored_instance,
 )
 from meta_pipeline_tests.orchestration.test_alerts import Ticks, broken_job
-from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.postgres import TestPostgres, rows_touched
 
 NOW = datetime.now(UTC)
 EXPLAIN = """
@@ -289,6 +291,33 @@ def test_what_fails_twice_in_a_row_is_told() -> None:
         assert {one.kind for one in found} == {ConditionKind.TICK}
         assert not any("EAA" in one.cause for one in found)
         assert failing_ticks(instance, NOW + timedelta(days=3)) == []
+
+
+def test_ticks_are_looked_at_the_same_in_postgres_however_many_were_kept(
+    dagster_home: dg.DagsterInstance, database_url: str
+) -> None:
+    expected = set()
+    several = [one for one in OUTCOMES if len(one[0]) > 1]
+    for number, (outcomes, is_told) in enumerate(several):
+        note_ticks(dagster_home, f"sensor_{number}", InstigatorType.SENSOR, *outcomes)
+        expected |= {f"sensor sensor_{number}"} if is_told else set()
+    of_dagster = dagster_url(database_url).replace("+psycopg2", "")
+    with psycopg.connect(of_dagster) as connection:
+        connection.execute(
+            "INSERT INTO job_ticks (job_origin_id, selector_id, status, type, timestamp, tick_body)"
+            " SELECT job_origin_id, selector_id, status, type,"
+            " timestamp - n * interval '1 hour', tick_body"
+            " FROM job_ticks, generate_series(1, 500) AS n"
+        )
+        connection.execute("ANALYZE job_ticks")
+        connection.commit()
+        with statements(dagster_home) as asked:
+            assert {one.subject for one in failing_ticks(dagster_home, NOW)} == expected
+        of_ticks = [one for one in asked if "FROM job_ticks" in one[0]]
+        touched = [rows_touched(connection, *one, table="job_ticks") for one in of_ticks]
+        # Three of each, and no sensor is asked about by itself.
+        assert sum(touched) <= 3 * len(several)
+        assert len(touched) == 1
 
 
 def test_every_sensor_of_ours_survives_a_world_of_nonsense(

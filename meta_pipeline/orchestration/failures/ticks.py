@@ -14,6 +14,7 @@ from meta_pipeline.orchestration.dagster_internals import (
     InstigatorTick,
     InstigatorType,
     TickStatus,
+    newest_ticks,
 )
 from meta_pipeline.orchestration.place import here
 from meta_pipeline.redaction import redact
@@ -33,9 +34,8 @@ def failing_ticks(instance: dg.DagsterInstance, now: datetime) -> list[Condition
         for one in instance.all_instigator_state()
         if one.is_running and one.instigator_type in _KINDS and here().is_ours(one.instigator_name)
     }
-    # Not by status: Dagster 1.13 fails where get_batch_ticks is asked for both.
     # One more than is needed: the newest may still be under way.
-    ticks = instance.get_batch_ticks(list(states), limit=IN_A_ROW + 1)
+    ticks = newest_ticks(instance, list(states), IN_A_ROW + 1)
     last = {
         selector_id: [tick for tick in its if tick.status in _OVER][:IN_A_ROW]
         for selector_id, its in ticks.items()

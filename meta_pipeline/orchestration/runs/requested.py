@@ -89,13 +89,14 @@ def _config(claim: Claim, accounts: list[str]) -> dict[str, Any]:
 
 def runs_of(instance: dg.DagsterInstance, claim_ids: list[str]) -> dict[str, RunState]:
     """The newest run of each claim that has one."""
-    states: dict[str, RunState] = {}
-    for claim_id in claim_ids:
-        asked = dg.RunsFilter(tags={CLAIM_TAG: claim_id})
-        # Newest first: a run that was started again has the same tag.
-        for run in instance.get_runs(filters=asked, limit=1):
-            states[claim_id] = RunState(run.run_id, run.status.value not in UNFINISHED)
-    return states
+    if not claim_ids:
+        return {}
+    runs = instance.get_runs(filters=dg.RunsFilter(tags={CLAIM_TAG: claim_ids}))
+    # Newest first: a run that was started again has the same tag, and the newest is put in last.
+    return {
+        run.tags[CLAIM_TAG]: RunState(run.run_id, run.status.value not in UNFINISHED)
+        for run in reversed(runs)
+    }
 
 
 def note_for(

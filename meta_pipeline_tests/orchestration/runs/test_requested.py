@@ -14,11 +14,13 @@ from meta_pipeline.orchestration.build import build_defs
 from meta_pipeline.orchestration.defs.sync_requests import sync_requests as sensor
 from meta_pipeline.orchestration.resources import WarehouseResource, utc_now
 from meta_pipeline.orchestration.runs.in_flight import in_flight
-from meta_pipeline.orchestration.runs.requested import run_request
+from meta_pipeline.orchestration.runs.requested import CLAIM_TAG, run_request, runs_of
 from meta_pipeline.sync import Extras
-from meta_pipeline.sync_requests import Wish, ask, claims
+from meta_pipeline.sync_requests import RunState, Wish, ask, claims
 from meta_pipeline.warehouse import SyncRequestRow, Warehouse
 from meta_pipeline_tests.orchestration.conftest import Stand
+from meta_pipeline_tests.orchestration.instances import in_postgres, statements
+from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.sync_requests.rows import NOW, row
 
 
@@ -145,3 +147,24 @@ def test_a_range_is_read_as_asked() -> None:
     assert dg.AssetKey(["meta", "ads"]) not in request.asset_selection
     assert dg.AssetKey(["meta", "insights"]) in request.asset_selection
     assert request.tags["dagster/priority"] == "10"
+
+
+def test_the_runs_of_all_open_claims_are_one_question(
+    postgres: TestPostgres, dagster_template: str
+) -> None:
+    done, going = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED
+    with (
+        postgres.fresh_database(dagster_template) as url,
+        dg.instance_for_test(overrides=in_postgres(url)) as instance,
+    ):
+        expected = {}
+        for claim in (f"claim{number}" for number in range(9)):
+            # Started again: both have the tag, and the newest one counts.
+            for status in (done, going):
+                run = dg.DagsterRun("sync_account", tags={CLAIM_TAG: claim}, status=status)
+                instance.add_run(run)
+                expected[claim] = RunState(run.run_id, is_finished=False)
+        with statements(instance) as asked:
+            assert runs_of(instance, [*expected, "claim of no run"]) == expected
+            assert runs_of(instance, []) == {}
+        assert len(asked) == 1
