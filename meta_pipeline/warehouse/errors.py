@@ -51,16 +51,21 @@ class ViewInUse(WarehouseError):
 class AccountBusy(WarehouseError):
     """Another sync holds the ad account.
 
-    `holder` is the application name of its connection, `since` the time it connected;
-    both are None when the holder left while we looked.
+    `holder` is the application name of its connection, `role` as whom it is connected, where that
+    is not the user who asks, `since` the time it connected, where that user may know it; all are
+    None when the holder left while we looked.
     """
 
-    def __init__(self, account_id: str, holder: str | None, since: datetime | None) -> None:
+    def __init__(
+        self, account_id: str, holder: str | None, role: str | None, since: datetime | None
+    ) -> None:
         self.account_id = account_id
         self.holder = holder
+        self.role = role
         self.since = since
         super().__init__(
             f"Ad account {account_id} is being synced by {holder or 'another process'}"
+            f"{f' as role {role}' if role else ''}"
             f"{f' since {since:%Y-%m-%d %H:%M:%S %Z}' if since else ''}. Nothing was done; "
             "one sync runs per account at a time. Try again when it has finished."
         )

@@ -26,7 +26,8 @@ _RELEASE = "SELECT pg_advisory_unlock(hashtextextended('meta_ads:sync:' || %s, 0
 # A 64-bit advisory key is shown in two halves; objsubid 1 tells it from a pair of 32-bit keys. The
 # view shows the locks of every database of the server.
 _HOLDER = """
-    SELECT activity.application_name, activity.backend_start
+    SELECT activity.application_name, nullif(activity.usename, current_user)::text,
+        activity.backend_start
     FROM pg_locks AS held
     JOIN pg_stat_activity AS activity USING (pid)
     CROSS JOIN hashtextextended('meta_ads:sync:' || %s, 0) AS key
@@ -79,10 +80,16 @@ def accounts_lock(url: str, account_ids: Sequence[str], *, holder: str) -> Itera
         _let_go(connection, account_ids)
 
 
-def lock_holder(connection: Connection, account_id: str) -> tuple[str | None, datetime | None]:
-    """Who syncs the account now (application name) and since when; nothing when nobody does."""
+def lock_holder(
+    connection: Connection, account_id: str
+) -> tuple[str | None, str | None, datetime | None]:
+    """Who syncs the account now, and since when; nothing when nobody does.
+
+    The application name is whatever a program says of itself, the role is not; it is None for our
+    own. Since when another role is connected only those know whom Postgres shows its statistics.
+    """
     row = connection.execute(_HOLDER, (account_id,)).fetchone()
-    return (None, None) if row is None else (row[0], row[1])
+    return (None, None, None) if row is None else (row[0], row[1], row[2])
 
 
 def _let_go(connection: Connection, account_ids: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -21,7 +22,14 @@ import psycopg
 
 from . import views
 from .connect import READER, Connection, Patience, connect
-from .errors import CannotTell, DatabaseNewer, DatabaseOutdated, MigrationBusy, RoleRefused
+from .errors import (
+    CannotTell,
+    DatabaseNewer,
+    DatabaseOutdated,
+    MigrationBusy,
+    RoleRefused,
+    WarehouseError,
+)
 from .faults import explained
 from .locks import refuse_shared_sessions
 from .names import SCHEMA
@@ -42,6 +50,22 @@ LOCK_TIMEOUT_SECONDS = 60
 _APPLICATION_NAME = "meta_pipeline migrate"
 _ONE_THREAD = threading.Lock()
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:migrate', 0))"
+# Who holds our lock, or a table of ours; a role is told, as whom a program says it works is not
+# enough. The view shows the locks of every database of the server.
+_IN_USE_BY = f"""
+    SELECT DISTINCT coalesce(nullif(application_name, ''), 'a program') || ' as role ' || usename
+    FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE granted AND pid <> pg_backend_pid()
+        AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND CASE locktype
+            WHEN 'advisory' THEN objsubid = 1 AND (classid::bigint << 32) | objid::bigint
+                = hashtextextended('meta_ads:migrate', 0)
+            WHEN 'relation' THEN relation IN (
+                SELECT oid FROM pg_class WHERE relnamespace = to_regnamespace('{SCHEMA}')
+            )
+        END
+    ORDER BY 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +113,23 @@ def migrate(
             raise
         raise MigrationBusy(
             f"The tables of {redacted(url)} were in use for {LOCK_TIMEOUT_SECONDS} s and could "
-            "not be migrated. Wait for the running syncs or queries and start again; "
-            "SELECT * FROM pg_stat_activity shows who is connected."
+            f"not be migrated. {_in_use_by(url)}Wait for the running syncs or queries and start "
+            "again; SELECT * FROM pg_stat_activity shows who is connected."
         ) from error
+
+
+def _in_use_by(url: str) -> str:
+    """A sentence that names who is in the way of a migration; empty when that cannot be told."""
+    with (
+        suppress(WarehouseError),
+        explained(url),
+        connect(url, application_name=_APPLICATION_NAME, patience=READER) as connection,
+    ):
+        names = [str(name) for (name,) in connection.execute(_IN_USE_BY).fetchall()]
+        if names:
+            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+            return f"They are used by {', '.join(names[:5])}{more}. "
+    return ""
 
 
 def pending(url: str) -> tuple[str, ...]:

@@ -13,6 +13,13 @@ from .urls import DAGSTER_SCHEMA
 
 # Only who migrates writes to these.
 _OF_THE_OWNER = ("schema_version", "schema_views")
+# What keeps syncs and migrations apart; everybody may run them, until somebody takes that back.
+_LOCKS = (
+    "pg_advisory_lock(bigint)",
+    "pg_advisory_xact_lock(bigint)",
+    "pg_try_advisory_lock(bigint)",
+    "pg_try_advisory_xact_lock(bigint)",
+)
 _RIGHTS = """
     SELECT
         current_setting('server_version') AS version,
@@ -50,6 +57,10 @@ _RIGHTS = """
             WHERE NOT has_function_privilege(pg_proc.oid, 'EXECUTE')
             ORDER BY 1
         ) AS closed_functions,
+        array(
+            SELECT lock FROM unnest(%(locks)s::text[]) AS lock
+            WHERE NOT has_function_privilege('pg_catalog.' || lock, 'EXECUTE')
+        ) AS closed_locks,
         -- None of them: any number. They do not hold for superusers.
         (
             SELECT min(most) FROM (
@@ -99,6 +110,8 @@ class Rights:
     """Tables of ours that this user may not read and write."""
     closed_functions: list[str]
     """Functions of ours that this user may not run; views and defaults of columns call them."""
+    closed_locks: list[str]
+    """Functions of Postgres that take advisory locks and are closed to this user."""
     most_connections: int | None
     """So many at once are granted to the user, or to the database."""
 
@@ -189,6 +202,14 @@ class Rights:
                     f"with ALTER ROLE {self.user} IN DATABASE {self.database}",
                 )
             ]
+        if self.closed_locks:
+            named = ", ".join(self.closed_locks)
+            return [
+                Problem(
+                    f"the user {self.user} may not take the locks that keep syncs apart",
+                    f"as a superuser run GRANT EXECUTE ON FUNCTION {named} TO {self.user};",
+                )
+            ]
         return []
 
 
@@ -200,6 +221,7 @@ def read_rights(connection: Connection) -> Rights:
         "ours": SCHEMA,
         "dagster": DAGSTER_SCHEMA,
         "of_the_owner": list(_OF_THE_OWNER),
+        "locks": list(_LOCKS),
     }
     row = cursor.execute(_RIGHTS, values).fetchone()
     assert row is not None

@@ -25,7 +25,7 @@ from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from .pooler import pooler
 from .rows import insert, select
 
-NOBODY = (None, None)
+NOBODY = (None, None, None)
 
 
 def test_the_second_is_told_who_holds_it(warehouse: Warehouse) -> None:
@@ -42,7 +42,7 @@ def test_the_second_is_told_who_holds_it(warehouse: Warehouse) -> None:
     assert raised.value.since is not None
     assert timedelta() <= datetime.now(UTC) - raised.value.since < timedelta(minutes=1)
     assert "is being synced by sync run7 on web-1 since" in str(raised.value)
-    assert found == (raised.value.holder, raised.value.since)
+    assert found == (raised.value.holder, None, raised.value.since)
 
 
 def test_other_accounts_are_free(warehouse: Warehouse) -> None:

@@ -44,6 +44,13 @@ class MemberRole(StrEnum):
 
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="Short name of the tenant.")]
+CloseLocks = Annotated[
+    bool,
+    typer.Option(
+        "--close-locks",
+        help="Also take advisory locks from all who may not use these tables, and from tenants.",
+    ),
+]
 Theirs = Annotated[list[str], typer.Argument(metavar="ACCOUNT...", help="Ad accounts: id or name.")]
 
 
@@ -61,12 +68,12 @@ def about() -> None:
 def list_tenants(as_json: AsJson = False) -> None:
     """List the tenants: how many ad accounts and members, which login roles see them."""
     from meta_pipeline.commands.database import opened_warehouse
-    from meta_pipeline.warehouse import enforcement
+    from meta_pipeline.warehouse.tenancy import dangers, enforcement
 
     with opened_warehouse() as (_, warehouse):
         rows = warehouse.tenants.all()
         with warehouse.connection() as connection:
-            state = enforcement(connection)
+            state, found = enforcement(connection), dangers(connection)
     if as_json:
         write_json([asdict(row) | {"is_kept_apart": state.is_on} for row in rows])
         return
@@ -81,6 +88,8 @@ def list_tenants(as_json: AsJson = False) -> None:
             ", ".join(row.sql_roles) or "-",
         )
     console.print(shown)
+    for danger in found:
+        warn(danger)
     # With one tenant there is nobody to be kept apart from.
     if len(rows) > 1 and (not state.is_on or state.open_tables):
         what = ", ".join(state.open_tables[:3]) if state.is_on else "tenants"
@@ -221,6 +230,8 @@ def sql_role(
                 )
                 how = "SQL login taken" if existing else "SQL login given a password"
                 _note(warehouse, tenant, how, name, connection)
+        if not drop:
+            _warn_of_logins(warehouse)
     if drop:
         say(f"Role {name} sees nothing any more.")
         return
@@ -329,17 +340,33 @@ def invitations(
 
 
 @app.command()
-def enforce() -> None:
+def enforce(close_locks: CloseLocks = False) -> None:
     """Keep tenants apart: roles, policies and rights for every table and view. Safe to repeat.
 
     `tenants add` and every migration do it too; needed after an administrator made the roles that
-    this user may not make, or after a restore into another server.
+    this user may not make, or after a restore into another server. `--close-locks` keeps tenants'
+    logins from holding up syncs; it takes a superuser, and a database that is for this alone.
     """
     from meta_pipeline.commands.database import opened_warehouse
+    from meta_pipeline.warehouse.tenancy import close_locks as close
 
     with opened_warehouse(writes=True) as (_, warehouse):
         warehouse.keep_tenants_apart()
-    say("Every table and view is under row-level security: each tenant sees its own rows.")
+        say("Every table and view is under row-level security: each tenant sees its own rows.")
+        if close_locks:
+            with warehouse.connection() as connection:
+                keepers = ", ".join(["superusers", *close(connection)])
+            say(f"Advisory locks of this database are for {keepers}, and nobody else.")
+        _warn_of_logins(warehouse)
+
+
+def _warn_of_logins(warehouse: "Warehouse") -> None:
+    """Say what tenants' logins could do to everybody else, and what keeps them from it."""
+    from meta_pipeline.warehouse.tenancy import dangers
+
+    with warehouse.connection() as connection:
+        for danger in dangers(connection):
+            warn(danger)
 
 
 def _keep_apart(warehouse: "Warehouse") -> None:

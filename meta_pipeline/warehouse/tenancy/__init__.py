@@ -13,6 +13,7 @@ a single-tenant installation pays nothing.
 from __future__ import annotations
 
 from .enforcement import Enforcement, enforce, enforcement
+from .logins import close_locks, dangers
 from .session import DEFAULT_TENANT, TenantSession, begin_session
 from .sql_roles import add_sql_role, drop_sql_role
 
@@ -22,6 +23,8 @@ __all__ = [
     "TenantSession",
     "add_sql_role",
     "begin_session",
+    "close_locks",
+    "dangers",
     "drop_sql_role",
     "enforce",
     "enforcement",

@@ -14,6 +14,7 @@ from meta_pipeline.warehouse.names import SCHEMA
 
 from .enforcement import enforcement
 from .groups import ENFORCE, group_names
+from .logins import MOST_CONNECTIONS, limit_connections
 
 # 192 bits: a password that is generated is never guessed.
 _PASSWORD_BYTES: Final = 24
@@ -97,7 +98,8 @@ def add_sql_role(
     A role that was made here for the same tenant gets the new password. `is_there` takes one that
     an administrator made instead, with its password, where it cannot get round the policies.
     The password is one that is made up unless given; Postgres is sent its SCRAM verifier alone.
-    All happens or nothing. Raises RoleRefused, TenantUnknown, or TenantsNotApart before `enforce`.
+    A role that is made here is limited to `MOST_CONNECTIONS`. All happens or nothing. Raises
+    RoleRefused, TenantUnknown, or TenantsNotApart before `enforce`.
     """
     if not enforcement(connection).is_on:
         raise TenantsNotApart(f"Tenants are not kept apart here yet: run {ENFORCE} first.")
@@ -121,6 +123,7 @@ def add_sql_role(
             else:
                 _set_password(connection, role, secret, "CREATE")
             _join(connection, tenant, role, at, is_ours=secret is not None)
+            limit_connections(connection)
     except errors.DuplicateObject as error:
         raise RoleRefused(
             f"There is a role {role} in this Postgres that was not made here: choose another name, "
@@ -190,7 +193,8 @@ def _check_foreign(connection: Connection, tenant: str, role: str) -> None:
     if row is None:
         raise RoleRefused(
             f"There is no role {role} in this Postgres. Its administrator makes one with: "
-            f"CREATE ROLE {sql.Identifier(role).as_string(connection)} LOGIN PASSWORD '...'"
+            f"CREATE ROLE {sql.Identifier(role).as_string(connection)} LOGIN "
+            f"CONNECTION LIMIT {MOST_CONNECTIONS} PASSWORD '...'"
         )
     if row[0] is not None:
         raise RoleRefused(f"Role {role} will not do for a tenant: {row[0]}. Nothing was changed.")
@@ -226,6 +230,6 @@ def _may_not(connection: Connection, role: str) -> RoleRefused:
     )
     return RoleRefused(
         f"The user {user} may not make, change or drop this role: let an administrator of Postgres "
-        f"run CREATE ROLE {made} LOGIN PASSWORD '...'; GRANT {group} TO {user} WITH ADMIN OPTION; "
-        "and then say --existing. Nothing was changed."
+        f"run CREATE ROLE {made} LOGIN CONNECTION LIMIT {MOST_CONNECTIONS} PASSWORD '...'; "
+        f"GRANT {group} TO {user} WITH ADMIN OPTION; and then say --existing. Nothing was changed."
     )

@@ -89,6 +89,26 @@ def test_a_client_from_its_first_account_to_its_end(shell: Shell, database_url: 
     assert not shell.rows("SELECT FROM pg_roles WHERE rolname = %s", role)
 
 
+def test_locks_that_a_login_may_take_are_warned_of_until_they_are_closed(
+    shell: Shell, database_url: str
+) -> None:
+    role = f"acme_{urlsplit(database_url).path[1:]}"
+    warning = f"may be taken by {role}. meta-pipeline tenants enforce --close-locks closes them"
+    shell.run("tenants", "add", "acme", "-a", "Shop DE")
+    sql_role = ("sql-role", "acme", "--role", role)
+    for words in (sql_role, ("list",), ("enforce",)):
+        result = shell.run("tenants", *words)
+        assert result.exit_code == 0
+        assert warning in result.stderr.replace("\n", " "), words
+
+    closed = shell.run("tenants", "enforce", "--close-locks")
+    assert "Advisory locks of this database are for superusers, meta_ads_api_" in closed.output
+
+    for words in (sql_role, ("list",), ("enforce",)):
+        assert shell.run("tenants", *words).stderr == "", words
+    shell.run("tenants", "remove", "acme", "--yes")
+
+
 def test_every_mistake_is_a_sentence_and_changes_nothing(shell: Shell) -> None:
     assert shell.run("tenants", "add", "acme").exit_code == 0
     before = shell.json("tenants", "list")

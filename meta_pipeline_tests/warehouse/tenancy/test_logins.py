@@ -1,0 +1,211 @@
+"""A tenant's login can hold up nobody else: not with locks, and not with connections."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from meta_pipeline.warehouse import AccountBusy, DatabaseUnfit, Warehouse, account_lock
+from meta_pipeline.warehouse.errors import RoleRefused
+from meta_pipeline.warehouse.readers import grant_reader
+from meta_pipeline.warehouse.tenancy import add_sql_role, close_locks, dangers
+from meta_pipeline.warehouse.tenancy.logins import MOST_CONNECTIONS
+from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.warehouse.places import Place
+
+from .test_roles import NOW, login, with_a_tenant
+
+PASSWORD = "only for this test"
+HELD = "SELECT pg_advisory_lock(hashtextextended('meta_ads:sync:act_1', 0))"
+WAYS = """
+    SELECT format('SELECT pg_catalog.%I(%s)', proname, rtrim(repeat('1,', pronargs), ','))
+    FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+        AND proname ~ 'advisory' AND proname ~ 'lock' AND proname !~ 'unlock'
+"""
+
+
+@pytest.fixture
+def place(postgres: TestPostgres) -> Iterator[Place]:
+    """A database whose owner may make roles and is no superuser; acme has a login of SQL."""
+    with with_a_tenant(postgres) as made, Warehouse(made.url) as warehouse:
+        made.run("ALTER ROLE {role} CREATEROLE")
+        warehouse.keep_tenants_apart()
+        with warehouse.connection() as connection:
+            add_sql_role(connection, "acme", f"{made.role}_acme", NOW, password=PASSWORD)
+        yield made
+
+
+def of_tenant(place: Place) -> closing[psycopg.Connection[tuple[object, ...]]]:
+    return closing(login(place, f"{place.role}_acme", PASSWORD))
+
+
+def close_them(place: Place) -> list[str]:
+    with Warehouse(place.admin_url) as warehouse, warehouse.connection() as connection:
+        return close_locks(connection)
+
+
+def told(place: Place) -> list[str]:
+    with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
+        return dangers(connection)
+
+
+def limit(place: Place) -> object:
+    asked = f"SELECT rolconnlimit FROM pg_roles WHERE rolname = '{place.role}_acme'"
+    return place.ask(asked)[0][0]
+
+
+def writer(place: Place, *grants: str) -> str:
+    """The URL of another user, whom the owner has granted these."""
+    name = f"{place.role}_writer"
+    place.run(
+        f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'x'", *(f'{one} TO "{name}"' for one in grants)
+    )
+    return f"postgresql://{name}:x@{urlsplit(place.url).netloc.rpartition('@')[2]}/{place.database}"
+
+
+WRITES = (
+    "GRANT USAGE ON SCHEMA meta_ads",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA meta_ads",
+)
+
+
+def test_ten_connections_are_all_that_a_login_gets(place: Place) -> None:
+    with ExitStack() as opened:
+        for _ in range(MOST_CONNECTIONS):
+            opened.enter_context(of_tenant(place))
+        with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
+            of_tenant(place)
+        with account_lock(place.url, "act_1", holder="a sync"):
+            pass
+
+
+def test_another_limit_stays_and_none_is_mended(place: Place) -> None:
+    role = f"{place.role}_acme"
+    with Warehouse(place.url) as warehouse:
+        place.run(f'ALTER ROLE "{role}" CONNECTION LIMIT 30')
+        warehouse.keep_tenants_apart()
+        with warehouse.connection() as connection:
+            add_sql_role(connection, "acme", role, NOW)
+        assert limit(place) == 30
+
+        # As one that an older version made.
+        place.run(f'ALTER ROLE "{role}" CONNECTION LIMIT -1')
+        assert told(place)[0].startswith(f"Any number of connections may be opened by {role},")
+        warehouse.keep_tenants_apart()
+        assert limit(place) == MOST_CONNECTIONS
+        assert len(told(place)) == 1
+
+
+def test_a_login_of_somebody_elses_is_left_alone_and_named(place: Place) -> None:
+    role = f"{place.role}_writer"
+    place.run(f'CREATE ROLE "{role}" LOGIN')
+    with Warehouse(place.url) as warehouse:
+        with warehouse.connection() as connection:
+            add_sql_role(connection, "acme", role, NOW, is_there=True)
+        warehouse.keep_tenants_apart()
+    assert place.ask(f"SELECT rolconnlimit FROM pg_roles WHERE rolname = '{role}'") == [(-1,)]
+    (statement,) = re.findall(r"ALTER ROLE .*;", told(place)[0])
+    place.run(statement)
+    assert len(told(place)) == 1
+
+
+def test_a_migration_by_one_who_may_not_change_roles_goes_on(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.run(
+        'ALTER ROLE "{role}_acme" CONNECTION LIMIT -1',
+        "ALTER ROLE {role} NOCREATEROLE",
+        "DROP VIEW meta_ads.sync_health",
+    )
+    with caplog.at_level(logging.WARNING), Warehouse(place.url) as warehouse:
+        assert warehouse.migrate().views == ("sync_health",)
+    assert caplog.records == []
+    assert limit(place) == -1
+    assert "CONNECTION LIMIT 10" in told(place)[0]
+
+
+def test_a_sync_that_a_login_holds_up_says_whose_it_is(place: Place) -> None:
+    with of_tenant(place) as tenant:
+        tenant.execute("SET application_name = 'meta_pipeline sync'")
+        tenant.execute(HELD)
+        with (
+            pytest.raises(AccountBusy, match=rf"pipeline sync as role {place.role}_acme\.") as busy,
+            account_lock(place.url, "act_1", holder="a sync"),
+        ):
+            pass
+    assert busy.value.role == f"{place.role}_acme"
+    assert told(place)[0].startswith("The locks that syncs and migrations wait for")
+
+
+def test_closed_locks_are_no_logins_and_still_those_of_all_who_work_here(place: Place) -> None:
+    other = writer(place, *WRITES)
+    api, writes = f"meta_ads_api_{place.role}", f"{place.role}_writer"
+    assert close_them(place) == [api, place.role, writes]
+    assert told(place) == []
+    with of_tenant(place) as tenant:
+        ways = [str(way) for (way,) in place.ask(WAYS)]
+        assert len(ways) == 16
+        for way in ways:
+            with pytest.raises(errors.InsufficientPrivilege):
+                tenant.execute(way.encode())
+            tenant.rollback()
+        assert tenant.execute("SELECT account_id FROM meta_ad_accounts").fetchall() == [("act_1",)]
+    for url in (place.url, other, place.admin_url):
+        with account_lock(url, "act_1", holder="a sync"):
+            pass
+    with Warehouse(place.url) as warehouse:
+        assert warehouse.migrate().changed is False
+        with warehouse.tenant_session("acme") as session:
+            session.connection.execute("SELECT pg_advisory_xact_lock(1)")
+
+
+def test_who_comes_after_they_were_closed_is_told_and_let_in(place: Place) -> None:
+    close_them(place)
+    other = writer(place, *WRITES)
+    with (
+        pytest.raises(DatabaseUnfit, match="may not take the locks") as refused,
+        account_lock(other, "act_1", holder="a sync"),
+    ):
+        pass
+    (statement,) = re.findall(r"GRANT EXECUTE .*?(?=\. Nothing)", str(refused.value))
+    place.run(statement)
+    with account_lock(other, "act_1", holder="a sync"):
+        pass
+    assert f"{place.role}_writer" in close_them(place)
+
+
+def test_a_reader_that_exports_and_who_inherits_from_it_go_on(place: Place) -> None:
+    name = f"{place.role}_writer"
+    url = writer(place)
+    place.run(f'CREATE ROLE "{name}_one" LOGIN PASSWORD \'x\' IN ROLE "{name}"')
+    try:
+        with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
+            grant_reader(connection, name)
+        assert close_them(place) == [f"meta_ads_api_{place.role}", place.role, name]
+        for one in (url, url.replace(f"{name}:", f"{name}_one:")):
+            with closing(psycopg.connect(one)) as reader:
+                reader.execute("SELECT pg_try_advisory_xact_lock(1)")
+    finally:
+        # Who has it through another has none of its own, and is dropped as easily as before.
+        place.run(f'DROP ROLE "{name}_one"')
+
+
+def test_who_may_not_close_them_is_told_the_statements(place: Place) -> None:
+    with (
+        Warehouse(place.url) as warehouse,
+        warehouse.connection() as connection,
+        pytest.raises(RoleRefused, match="Only a superuser") as refused,
+    ):
+        close_locks(connection)
+    assert len(told(place)) == 1
+    place.run(*re.findall(r"(?:GRANT|REVOKE) [^;]+", str(refused.value)))
+    assert told(place) == []
+    with account_lock(place.url, "act_1", holder="a sync"):
+        pass
