@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,8 @@ SUPERUSER = "meta"
 _BUILTIN_LOCALE_SINCE_MAJOR = 17
 # Before it, `initdb` knew no `--set`.
 _INITDB_SETTINGS_SINCE_MAJOR = 16
+# Eight short lines and the name of the data folder, which Postgres has end before 1,024 bytes.
+_PID_FILE_BYTES = 8192
 
 
 @dataclass(frozen=True)
@@ -106,18 +110,46 @@ class Cluster:
 
     def _pid_file_number(self, line: int) -> int | None:
         with suppress(OSError, IndexError, ValueError):
-            return int(self._pid_file.read_text(errors="replace").splitlines()[line])
+            return int(self._read_pid_file().splitlines()[line])
         return None
+
+    def _read_pid_file(self) -> str:
+        """What the pid file says; OSError where there is none, or something else in its place.
+
+        The server's account may put there what it likes. Followed by root, a link would have what
+        root alone may read written back as a file of that account, and a pipe is never at its end.
+        """
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(self._pid_file, flags)
+        try:
+            status = os.fstat(descriptor)
+            is_theirs = status.st_uid == self.data.stat().st_uid
+            if not (
+                stat.S_ISREG(status.st_mode) and is_theirs and status.st_size <= _PID_FILE_BYTES
+            ):
+                raise OSError(errno.EINVAL, "not written by the server", str(self._pid_file))
+            return os.read(descriptor, _PID_FILE_BYTES).decode(errors="replace")
+        finally:
+            os.close(descriptor)
 
     def disarm_pid_file(self) -> None:
         """Let a start pass a pid file that a killed server left, when its pid is alive again.
 
         Postgres takes any living process of that number for a server of this folder and refuses
         for ever; its own parent, us, it excepts. The other lines stay: by the shared memory they
-        name, Postgres still sees what is left of a server that really runs.
+        name, Postgres still sees what is left of a server that really runs. Raises ServerStartError
+        where something else is in its place, at which Postgres may wait for ever.
         """
+        try:
+            pid, newline, others = self._read_pid_file().partition("\n")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ServerStartError(
+                f"{self._pid_file} is no pid file of the embedded Postgres ({error.strerror}): "
+                "remove it, then try again."
+            ) from error
         with suppress(OSError):
-            pid, newline, others = self._pid_file.read_text(errors="replace").partition("\n")
             if newline and pid.strip() != str(os.getpid()):
                 replace_file(self._pid_file, f"{os.getpid()}\n{others}", like=self.data)
 

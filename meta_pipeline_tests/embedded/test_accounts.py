@@ -7,7 +7,7 @@ import pwd
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from meta_pipeline.embedded import (
     binaries,
     configuration,
 )
+from meta_pipeline.embedded.deadline import Patience
 from meta_pipeline_tests.embedded.fixtures import (
     Child,
     answers,
@@ -159,6 +160,49 @@ def test_a_folder_of_another_user_is_refused(empty_root: Path) -> None:
     with pytest.raises(ServerFolderError, match=r"belongs to the user .*META_PIPELINE_DATA"):
         quick_server(empty_root).start()
     os.chown(theirs, 0, 0)
+
+
+def _linked(place: Path, secret: Path) -> None:
+    place.symlink_to(secret)
+
+
+def _linked_hard(place: Path, secret: Path) -> None:
+    place.hardlink_to(secret)
+
+
+def _piped(place: Path, _: Path) -> None:
+    os.mkfifo(place, 0o644)
+
+
+def _made_a_folder(place: Path, _: Path) -> None:
+    place.mkdir()
+
+
+def _grown(place: Path, secret: Path) -> None:
+    place.write_text("1\n" + secret.read_text() * 1000)
+    shutil.chown(place, *(place.parent.stat().st_uid,) * 2)
+
+
+@as_root
+@pytest.mark.parametrize("put", [_linked, _linked_hard, _piped, _made_a_folder, _grown])
+def test_what_the_account_puts_in_place_of_the_pid_file_gets_it_no_file_of_roots(
+    root: Path, put: Callable[[Path, Path], None]
+) -> None:
+    data = next((root / "postgres").glob("[0-9]*"))
+    secret = root / "secret"
+    secret.write_text("1\nC4N4RY\n")
+    secret.chmod(0o600)
+    put(data / "postmaster.pid", secret)
+    server = EmbeddedPostgres(root, patience=Patience(timeout_seconds=1))
+    assert not server.status().running
+    with pytest.raises(ServerStartError, match=r"postmaster\.pid is no pid file .*: remove it"):
+        server.start()
+    account = data.stat().st_uid
+    theirs = [path for path in root.rglob("*") if path.lstat().st_uid == account]
+    assert any(path.is_file() for path in theirs)
+    found = [path for path in theirs if path.is_file() and b"C4N4RY" in path.read_bytes()]
+    assert found == ([data / "postmaster.pid"] if put is _grown else [])
+    assert (secret.stat().st_uid, stat.S_IMODE(secret.stat().st_mode)) == (0, 0o600)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
