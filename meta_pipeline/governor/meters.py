@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from meta_pipeline.model.limit import Limit
@@ -44,7 +45,8 @@ class Meters:
         self.thresholds = thresholds or Thresholds()
         self.app = app
         self._stagger_seconds = stagger_seconds
-        self._histories: dict[Meter, MeterHistory] = {}
+        # By key: of a whole fleet's meters an account asks for its own and the app's alone.
+        self._histories: dict[str, dict[Meter, MeterHistory]] = {}
         self._in_flight: Counter[tuple[str | None, str]] = Counter()
         self._heard_at: dict[str | None, datetime] = {}
 
@@ -57,7 +59,7 @@ class Meters:
         changed = {}
         named = (reading for reading in readings if reading.key)
         for reading in sorted(worst_of_each(named), key=lambda reading: reading.read_at):
-            history = self._histories.setdefault(reading.meter, self._new_history())
+            history = self._history(reading.meter)
             heard_at = self._heard_at.get(reading.key, reading.read_at)
             self._heard_at[reading.key] = max(heard_at, reading.read_at)
             if history.observe(reading) and history.reading is not None:
@@ -97,7 +99,7 @@ class Meters:
         self._heard_at[account_id] = at
         told = list(readings)
         seen = {reading.meter for reading in told}
-        for meter, history in self._histories.items():
+        for meter, history in self._all():
             if meter.counts(account_id, use_case, app or self.app):
                 history.answered(at, calls, seen=meter in seen, ok=ok)
         return self.observe(told)
@@ -107,7 +109,7 @@ class Meters:
 
         Calls refused together, or while the block is known, count as one.
         """
-        return self._histories.setdefault(meter, self._new_history()).refused(at)
+        return self._history(meter).refused(at)
 
     def block_of(
         self,
@@ -149,7 +151,7 @@ class Meters:
         """The tier Meta last named for the account, else for any account of the app."""
         named = [
             (meter.key == account_id, history.reading.read_at, history.reading.access_tier)
-            for meter, history in self._histories.items()
+            for meter, history in self._all()
             if not (meter.is_of_app and meter.key != self.app)
             and history.reading is not None
             and history.reading.access_tier is not None
@@ -164,9 +166,8 @@ class Meters:
         Without an account only the app's.
         """
         known = []
-        for meter, history in self._histories.items():
-            if meter.key not in (self.app, account_id):
-                continue
+        keys = [key for key in dict.fromkeys((self.app, account_id)) if key in self._histories]
+        for meter, history in chain.from_iterable(self._histories[key].items() for key in keys):
             # Calls that are on their way will count, whatever the newest answer still says.
             moving = [
                 calls for who, calls in self._in_flight.items() if meter.counts(*who, self.app)
@@ -203,7 +204,7 @@ class Meters:
         (None where nothing is known); `meters` lists every meter with its raw reading. Without
         an account all accounts' meters are in it.
         """
-        keys = [account_id] if account_id else [meter.key for meter in self._histories]
+        keys = [account_id] if account_id else list(self._histories)
         known = {
             effective.reading.meter: effective
             for key in keys
@@ -217,8 +218,14 @@ class Meters:
             "meters": [_document(effective) for effective in ordered],
         }
 
-    def _new_history(self) -> MeterHistory:
-        return MeterHistory(self.thresholds, self._stagger_seconds)
+    def _all(self) -> Iterator[tuple[Meter, MeterHistory]]:
+        return chain.from_iterable(each.items() for each in self._histories.values())
+
+    def _history(self, meter: Meter) -> MeterHistory:
+        of_key = self._histories.setdefault(meter.key, {})
+        if meter not in of_key:
+            of_key[meter] = MeterHistory(self.thresholds, self._stagger_seconds)
+        return of_key[meter]
 
 
 def _worst(known: Iterable[EffectiveReading], *scopes: MeterScope) -> float | None:

@@ -18,6 +18,7 @@ from meta_pipeline.governor import (
     Needs,
     Thresholds,
     decide,
+    stops,
 )
 from meta_pipeline.model.usage import UNNAMED, UsageReading
 
@@ -250,12 +251,60 @@ def test_no_reading_stops_longer_than_the_longest_block(
         assert meters.current("act_1", much_later + LONGEST + timedelta(hours=1)) == []
 
 
+@given(told=st.lists(st.tuples(any_readings(), st.integers(0, 3)), max_size=12))
+def test_a_fleet_is_stopped_as_each_of_its_accounts_alone(
+    told: list[tuple[UsageReading, int]],
+) -> None:
+    apps = {f"act_{number}": ("app", "app_7")[number % 2] for number in range(4)}
+    readings = [
+        replace(one, key=("app", "app_7")[number % 2] if one.key == "app" else f"act_{number}")
+        for one, number in told
+    ]
+    asked = {each: ["ads_insights", "ads_management"] for each in apps}
+    alone = {}
+    for each, app in apps.items():
+        meters = Meters(app=app)
+        meters.observe(one for one in readings if one.key in (each, app))
+        decided = decide(account_id=each, meters=meters, now=NOW)
+        if not decided.may_call:
+            alone[each] = decided.until
+    stopped = stops(asked, apps, readings, NOW, Thresholds())
+    assert {each: until for each, (until, _, _) in stopped.items()} == alone
+
+
+class Key(str):
+    """An account's id that counts how often it is compared with another."""
+
+    __slots__ = ()
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Key.compared += 1
+        return str.__eq__(self, other)
+
+
+def test_twice_the_accounts_cost_twice_the_looks() -> None:
+    """And not four times, as where each of them is compared with the meters of all."""
+
+    def compared(accounts: int) -> int:
+        keys = [f"act_{number}" for number in range(accounts)]
+        readings = [reading(90, key=Key(each)) for each in keys]
+        before = Key.compared
+        asked = {each: ["ads_insights"] for each in keys}
+        stopped = stops(asked, dict.fromkeys(keys, "app"), readings, NOW, Thresholds())
+        assert stopped.keys() == set(keys)
+        return Key.compared - before
+
+    assert compared(400) < 3 * compared(200)
+
+
 @given(reading_=any_readings(), ticks=st.integers(1, 40))
 def test_a_steady_reading_costs_a_call_now_and_then_and_never_the_day(
     reading_: UsageReading, ticks: int
 ) -> None:
     """Meta says the same at every look: each stop is as long as the first, not longer."""
-    meters, now, stops = Meters(), NOW, []
+    meters, now, lengths = Meters(), NOW, []
     pct = reading_.usage_pct if math.isfinite(reading_.usage_pct) else 86.0
     regain = None if reading_.regain_at is None else reading_.regain_at - reading_.read_at
     for _ in range(ticks):
@@ -263,11 +312,11 @@ def test_a_steady_reading_costs_a_call_now_and_then_and_never_the_day(
         meters.observe([replace(reading_, usage_pct=pct, read_at=now, regain_at=regain_at)])
         stop = decide(account_id="act_1", meters=meters, now=now)
         until = stop.until or now + minutes(5)
-        stops.append(until - now)
+        lengths.append(until - now)
         now = until + timedelta(seconds=1)
-    assert max(stops) <= LONGEST
+    assert max(lengths) <= LONGEST
     if reading_.source == "x-ad-account-usage":
-        assert max(stops) <= timedelta(minutes=61), "no score drains for longer than an hour"
+        assert max(lengths) <= timedelta(minutes=61), "no score drains for longer than an hour"
 
 
 @pytest.mark.parametrize("pct", [math.nan, math.inf, -math.inf])
