@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -81,6 +82,8 @@ _BEYOND_POLICIES = f"""
 _GRANTS_INHERIT: Final = 160_000
 # Roles of every server: what they read of its files is nobody's row.
 _FILES: Final = ("pg_execute_server_program", "pg_read_server_files", "pg_write_server_files")
+_END_SESSIONS = "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE usename = %s"
+_ENDING_MS: Final = 5_000
 _TENANT_OF = f"SELECT tenant, is_ours FROM {SCHEMA}.tenant_roles WHERE role_name = %s"
 
 
@@ -137,7 +140,7 @@ def add_sql_role(
 
 
 def drop_sql_role(connection: Connection, role: str) -> None:
-    """Take a role's tenant from it; drop the role when it was made here.
+    """Take a role's tenant from it; end its sessions and drop the role when it was made here.
 
     Raises RoleRefused for one that is no tenant's, or that owns something; then nothing changed.
     """
@@ -156,6 +159,7 @@ def drop_sql_role(connection: Connection, role: str) -> None:
                     sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(tenants), name)
                 )
                 if known[1]:
+                    _end_sessions(connection, role)
                     connection.execute(sql.SQL("DROP ROLE {}").format(name))
     except errors.DependentObjectsStillExist as error:
         raise RoleRefused(
@@ -164,6 +168,19 @@ def drop_sql_role(connection: Connection, role: str) -> None:
         ) from error
     except errors.InsufficientPrivilege as error:
         raise _may_not(connection, role) from error
+
+
+def _end_sessions(connection: Connection, role: str) -> None:
+    """End what the login has open: its sessions would outlive it, with the locks they hold."""
+    inherits = connection.info.server_version >= _GRANTS_INHERIT
+    # Whoever made a role may give itself its rights, one of which is this; they go with the role.
+    with suppress(errors.InsufficientPrivilege), connection.transaction():
+        connection.execute(
+            sql.SQL("GRANT {} TO CURRENT_USER {}").format(
+                sql.Identifier(role), sql.SQL("WITH INHERIT TRUE" if inherits else "")
+            )
+        )
+        connection.execute(_END_SESSIONS, (_ENDING_MS, role))
 
 
 def _set_password(connection: Connection, role: str, password: str, verb: str) -> None:

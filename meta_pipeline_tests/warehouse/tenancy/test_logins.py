@@ -15,7 +15,7 @@ from psycopg import errors
 from meta_pipeline.warehouse import AccountBusy, DatabaseUnfit, Warehouse, account_lock
 from meta_pipeline.warehouse.errors import RoleRefused
 from meta_pipeline.warehouse.readers import grant_reader
-from meta_pipeline.warehouse.tenancy import add_sql_role, close_locks, dangers
+from meta_pipeline.warehouse.tenancy import add_sql_role, close_locks, dangers, drop_sql_role
 from meta_pipeline.warehouse.tenancy.logins import MOST_CONNECTIONS
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.warehouse.places import Place
@@ -142,6 +142,17 @@ def test_a_sync_that_a_login_holds_up_says_whose_it_is(place: Place) -> None:
             pass
     assert busy.value.role == f"{place.role}_acme"
     assert told(place)[0].startswith("The locks that syncs and migrations wait for")
+
+
+def test_a_login_that_is_dropped_leaves_no_session_and_no_lock(place: Place) -> None:
+    with of_tenant(place) as tenant:
+        tenant.execute(HELD)
+        with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
+            drop_sql_role(connection, f"{place.role}_acme")
+        with account_lock(place.url, "act_1", holder="a sync"):
+            pass
+        with pytest.raises(psycopg.OperationalError):
+            tenant.execute("SELECT 1")
 
 
 def test_closed_locks_are_no_logins_and_still_those_of_all_who_work_here(place: Place) -> None:
