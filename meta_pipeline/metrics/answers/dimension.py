@@ -136,6 +136,19 @@ class Grouping:
                 clauses.append(f"{column} = ANY (%({key})s::text[])")
         return clauses
 
+    def within(self, level: str, keyed: str = "") -> list[str]:
+        """What is in the campaigns and ad sets of the filters, by the ids that its table has of it.
+
+        Beside `conditions`, and where nothing of `level` is wanted but what its table has.
+        """
+        column = "f.entity_id" if level == keyed else f"f.{level}_id"
+        return [
+            f"{column} IN (SELECT {level}_id FROM meta_ads.meta_{level}s"
+            f" WHERE {name}_id = ANY (%(filter_{position})s::text[]))"
+            for position, name in enumerate(self.filters)
+            if name in LEVELS[: LEVELS.index(level)]
+        ]
+
 
 def grouping(
     by: Sequence[str] | None, level: str | None, filters: Mapping[str, FilterValue] | None

@@ -55,8 +55,18 @@ _CELLS = f"""
     FROM {_EACH}
     JOIN meta_ads.meta_insights_breakdown AS f ON {statement.OF_ASKED}
 """
+# Newest first, by index: of an account that has the window at all some row has it soon.
+_HAVING = f"""
+    SELECT asked.account_id
+    FROM {_EACH}
+    CROSS JOIN LATERAL (
+        SELECT FROM {{source.table}} AS f
+        WHERE {statement.OF_ASKED} AND {{source.condition}} AND f.actions @? %(path)s::jsonpath
+        ORDER BY f.date_start DESC LIMIT 1
+    ) AS found
+"""
 _ACTIONS = f"""
-    SELECT asked.account_id, count(*), count(*) FILTER (WHERE f.actions @? %(path)s::jsonpath)
+    SELECT asked.account_id, count(*)
     FROM {_EACH}
     JOIN {{source.table}} AS f ON {statement.OF_ASKED}
     WHERE {{source.condition}} AND jsonb_array_length(f.actions) > 0
@@ -359,21 +369,29 @@ def _check_window_kept(connection: Connection[Any], question: Question, source: 
     """A window that was never asked for looks like zero everywhere: refuse it."""
     if question.attribution == DEFAULT_WINDOW or source.rows is Rows.ROLLUP:
         return
-    what = f"{question.attribution} in {source.table} where {source.condition}"
-    text = _ACTIONS.format(source=source)
-    path = {"path": f'$[*]."{question.attribution}"'}
-    counted = once_each(
-        connection,
-        what,
-        question.asked,
-        lambda some: rows_of_each(some, connection.execute(text, as_arrays(some) | path)),
-    )
-    counts = [one for of_account in counted.values() for one in of_account]
-    with_actions = sum(actions for actions, _ in counts)
-    if with_actions and not any(found for _, found in counts):
+    if any(_of_each(connection, question, source, _HAVING)):
+        return
+    counted = _of_each(connection, question, source, _ACTIONS)
+    with_actions = sum(count for found in counted for (count,) in found)
+    if with_actions:
         raise ImpossibleQuestion(
             f"None of the {with_actions} rows with actions has the window {question.attribution}: "
             "it was not asked for, so it is unknown, not zero. Add it to META_ATTRIBUTION_WINDOWS, "
             "then read these days again: "
             + sync_command(question.account_ids, question.period, "--force")
         )
+
+
+def _of_each(
+    connection: Connection[Any], question: Question, source: Source, text: str
+) -> list[list[tuple[Any, ...]]]:
+    """Of each account the rows of `text` about the source and the attribution window."""
+    text = text.format(source=source)
+    path = {"path": f'$[*]."{question.attribution}"'}
+    found = once_each(
+        connection,
+        f"{question.attribution} by {text}",
+        question.asked,
+        lambda some: rows_of_each(some, connection.execute(text, as_arrays(some) | path)),
+    )
+    return [*found.values()]

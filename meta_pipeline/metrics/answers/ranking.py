@@ -189,7 +189,10 @@ def _statement(
     question = in_held_currencies(connection, question)
     sources, _ = choose_sources(connection, question)
     made = statement.together(
-        [statement.sums(some, source, None, one_by_one=True) for some, source in sources]
+        [
+            statement.sums(some, source, None, one_by_one=True, listed=level)
+            for some, source in sources
+        ]
     )
     params = dict(made.params)
     conditions = ["f.account_id = ANY (%(all_accounts)s::text[])"]

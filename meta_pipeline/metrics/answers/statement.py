@@ -48,12 +48,18 @@ class Statement:
 
 
 def sums(
-    question: Question, source: Source, rates: Rates | None, *, one_by_one: bool = False
+    question: Question,
+    source: Source,
+    rates: Rates | None,
+    *,
+    one_by_one: bool = False,
+    listed: str = "",
 ) -> Statement:
     """Everything additive, grouped: numerators and denominators are added up apart.
 
     `one_by_one` adds up account after account, for groups that are within one: the sums of one
-    account's ads fit the processor's caches, those of all do not.
+    account's ads fit the processor's caches, those of all do not. `listed` is a level of which
+    only what its table has is wanted.
     """
     expressions = Expressions(
         question.dictionary,
@@ -68,6 +74,7 @@ def sums(
         params |= {"since": question.period.since, "until": question.period.until}
     conditions = [source.condition, _range_condition(question, one_by_one=one_by_one)]
     conditions += question.grouping.conditions(params, source.level)
+    conditions += question.grouping.within(listed, source.level) if listed else []
     keys = question.grouping.by
     selected = [f"{question.grouping.expression(name)} AS {name}" for name in keys]
     selected += [f"sum({sql})" for sql in values.values()]

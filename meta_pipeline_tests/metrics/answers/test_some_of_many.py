@@ -16,7 +16,13 @@ from meta_pipeline_tests.postgres import rows_read
 
 ENTITIES, DAYS, CHUNK = 1_000, 20, 20
 _PREFIX = {"campaign": "c", "adset": "s", "ad": "a"}
-TABLES = ("meta_insights", "meta_insights_breakdown", "campaign_rollups", "adset_rollups")
+TABLES = (
+    "meta_insights",
+    "meta_insights_breakdown",
+    "campaign_rollups",
+    "adset_rollups",
+    "ad_rollups",
+)
 _ENTITIES = """
     WITH c AS (
         INSERT INTO meta_ads.meta_campaigns (campaign_id, account_id, data_as_of)
@@ -89,6 +95,56 @@ def test_the_last_of_many_chunks_reads_the_rows_of_that_chunk(
             assert read[-1] == CHUNK * DAYS, (one, read)
             # By the index of accounts and days it would walk the entries of all.
             assert indexes_used(connection, sums) == {index}
+
+
+def test_what_is_in_one_campaign_or_ad_set_is_found_by_its_own_rows(
+    many: Rows, warehouse: Warehouse
+) -> None:
+    for filters, level, found in (
+        ({"campaign": "c5"}, "adset", "s5"),
+        ({"campaign": "c5"}, "ad", "a5"),
+        ({"adset": "s5"}, "ad", "a5"),
+    ):
+        for window, clicks in (("default", 3), ("7d_click", 2)):
+            asked: dict[str, Any] = {
+                "account": ACCOUNT,
+                "level": level,
+                "filters": filters,
+                "attribution": window,
+                "date_range": (ago(DAYS), ago(1)),
+                "now": NOW,
+            }
+            tenant = warehouse.of_tenant(DEFAULT_TENANT)
+            with tenant.snapshot() as seen, seen.connection() as connection:
+                before = rows_read(connection, *TABLES)
+                ranked = metrics.ranking(seen, order="link_clicks", **asked)
+                between = rows_read(connection, *TABLES)
+                assert ranked.places == (metrics.PagePosition(found, str(DAYS * clicks)),)
+                assert between - before <= DAYS, (filters, level, window)
+                if window == "default":
+                    continue  # rollups of ads are asked for those of a page
+                answer = metrics.answer(seen, metrics=["link_clicks"], **asked)
+                # One row more says that the window is kept at all.
+                assert rows_read(connection, *TABLES) - between <= DAYS + 1, (filters, level)
+                assert [row["link_clicks"] for row in answer.rows] == [DAYS * clicks]
+
+
+def test_a_window_is_looked_for_in_every_row_before_it_is_refused(
+    many: Rows, warehouse: Warehouse
+) -> None:
+    asked: dict[str, Any] = {"metrics": ["leads"], "date_range": (ago(DAYS), ago(1)), "now": NOW}
+    with pytest.raises(metrics.ImpossibleQuestion, match="None of the 20000 rows with actions"):
+        metrics.answer(warehouse, account=ACCOUNT, attribution="1d_view", **asked)
+    rows = many.connection.execute(
+        "UPDATE meta_ads.meta_insights SET actions ="
+        """ '[{"action_type": "lead", "value": "3", "1d_view": "2"}]'"""
+        " WHERE entity_id = 'a7' AND date_start = %s",
+        (ago(DAYS),),
+    )
+    assert rows.rowcount == 1
+    many.connection.commit()
+    found = metrics.answer(warehouse, account=ACCOUNT, attribution="1d_view", **asked)
+    assert [row["leads"] for row in found.rows] == [2]
 
 
 def check_chunk(
