@@ -6,16 +6,20 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from importlib.metadata import version
 from subprocess import DEVNULL, PIPE
 from typing import Annotated
 
+import psycopg
 import typer
+from psycopg import sql
 from pydantic import SecretStr
 
 from meta_pipeline.local.signals import ToldToEnd, termination_as_interrupt
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import WarehouseError, connect, create_dagster_schema, without_secrets
-from meta_pipeline.warehouse.connect import READER
+from meta_pipeline.warehouse.connect import READER, Connection
 from meta_pipeline.warehouse.errors import CannotTell, MigrationBusy, WarehouseUnavailable
 from meta_pipeline.warehouse.faults import explained
 from meta_pipeline.warehouse.locks import refuse_shared_sessions
@@ -47,6 +51,9 @@ _HALF_BUILT = """
         AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE index_relid = indexrelid)
 """
 _HAS_DAGSTER = "SELECT to_regclass('dagster.alembic_version') IS NOT NULL"
+# Its head alone would not say that the rows were brought along, which Dagster does after it.
+_WORD_LEFT = "SELECT obj_description(to_regclass('dagster.alembic_version'), 'pg_class')"
+_LEAVE_WORD = sql.SQL("COMMENT ON TABLE dagster.alembic_version IS {}")
 
 Plan = Annotated[bool, typer.Option("--plan", help="Say what would be done, and do nothing.")]
 
@@ -77,19 +84,26 @@ def migrate(plan: Plan = False, retry_for: RetryFor = None) -> None:
         settings = given if given.database_url else given.model_copy(update=own)
         storage_url = settings.require_dagster_database_url()
         if plan:
-            waiting = pending(url)
-            say(f"meta_ads: {', '.join(waiting) if waiting else f'at {head()}, nothing to do'}")
-            with connect(storage_url, application_name=_APPLICATION_NAME, patience=READER) as asked:
-                row = asked.execute(_HAS_DAGSTER).fetchone()
-            is_there = bool(row and row[0])
-            todo = "its own migrations would run" if is_there else "its tables would be made"
-            say(f"dagster: {todo}")
+            _say_plan(url, storage_url)
             return
         try:
             with termination_as_interrupt():  # what was started ends with the command
                 patient(lambda: _migrate(settings, url, storage_url), _seconds(retry_for))
         except ToldToEnd:
             raise typer.Exit(143) from None
+
+
+def _say_plan(url: str, storage_url: str) -> None:
+    waiting = pending(url)
+    say(f"meta_ads: {', '.join(waiting) if waiting else f'at {head()}, nothing to do'}")
+    with connect(storage_url, application_name=_APPLICATION_NAME, patience=READER) as asked:
+        if _is_migrated(asked):
+            todo = f"at {version('dagster')}, nothing to do"
+        elif asked.execute(_HAS_DAGSTER).fetchone() == (True,):
+            todo = "its own migrations would run"
+        else:
+            todo = "its tables would be made"
+    say(f"dagster: {todo}")
 
 
 def _seconds(typed: str | None) -> float:
@@ -144,19 +158,46 @@ def patient(
 
 
 def _migrate_dagster(settings: Settings, url: str) -> None:
-    """Dagster's own migration, alone: two processes that make its tables at once trip over."""
+    """Dagster's own migration, alone: two processes that make its tables at once trip over.
+
+    Where it is done nobody waits: in a cluster every run of Dagster's begins with this command.
+    """
+    with (
+        connect(url, application_name=_APPLICATION_NAME, autocommit=True) as connection,
+        explained(url),
+    ):
+        if _is_migrated(connection):
+            return
+        connection.execute(_LOCK)
+        # Whoever held the lock has done it, as a rule.
+        if _is_migrated(connection):
+            return
+        for (statement,) in connection.execute(_HALF_BUILT).fetchall():
+            connection.execute(f"SET lock_timeout = '{_LOCK_SECONDS * 1000:.0f}ms'")
+            connection.execute(statement)
+        _run_dagsters(settings, url)
+        # The owner of the tables alone may leave word; without it the next one looks again.
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            connection.execute(_LEAVE_WORD.format(sql.Literal(_word())))
+
+
+def _is_migrated(connection: Connection) -> bool:
+    """Whether this version of Dagster has migrated its tables, and nothing is half done there."""
+    is_told = connection.execute(_WORD_LEFT).fetchone() == (_word(),)
+    return is_told and not connection.execute(_HALF_BUILT).fetchall()
+
+
+def _word() -> str:
+    return f"Migrated by Dagster {version('dagster')}"
+
+
+def _run_dagsters(settings: Settings, url: str) -> None:
     # A home of its own: Dagster reads its dagster.yaml, which names the storage to migrate.
     with tempfile.TemporaryDirectory() as home:
         given = {**os.environ, "DAGSTER_HOME": home}
         environment = dagster_environment(settings, given, lock_seconds=_LOCK_SECONDS)
-        with connect(url, application_name=_APPLICATION_NAME, autocommit=True) as connection:
-            connection.execute(_LOCK)
-            with explained(url):
-                for (statement,) in connection.execute(_HALF_BUILT).fetchall():
-                    connection.execute(f"SET lock_timeout = '{_LOCK_SECONDS * 1000:.0f}ms'")
-                    connection.execute(statement)
-            command = [beside_python("dagster"), "instance", "migrate"]
-            code, said = ended(command, environment, home)
+        command = [beside_python("dagster"), "instance", "migrate"]
+        code, said = ended(command, environment, home)
     if code:
         tail = without_secrets("\n".join(said.strip().splitlines()[-_TAIL_LINES:]), url)
         raise DagsterNotMigrated(f"dagster instance migrate failed: {tail}")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
@@ -46,6 +47,27 @@ def test_a_session_that_read_dagsters_runs_and_sleeps_is_not_waited_for(
         assert done.exit_code == 0, done.output
         with psycopg.connect(url) as connection:
             assert connection.execute(_MIGRATED).fetchone() == (1,)
+
+
+def test_where_it_is_done_nobody_waits(
+    shell: Shell, postgres: TestPostgres, dagster_template: str
+) -> None:
+    """Each run of Dagster's in a cluster begins with a migration, a hundred of them at once."""
+    with postgres.fresh_database(dagster_template) as url:
+        assert "dagster: its own migrations would run" in shell.run(url, "migrate", "--plan").output
+        assert shell.run(url, "migrate").exit_code == 0
+        assert f"dagster: at {version('dagster')}, nothing to do" in (
+            shell.run(url, "migrate", "--plan").output
+        )
+        with psycopg.connect(url, autocommit=True) as other:
+            other.execute(migrate._LOCK)
+            done = shell.run(url, "migrate")
+            assert done.exit_code == 0, done.output
+            # Of another version of Dagster it is not done.
+            other.execute("COMMENT ON TABLE dagster.alembic_version IS 'Migrated by Dagster 1.0'")
+        assert "its own migrations would run" in shell.run(url, "migrate", "--plan").output
+        assert shell.run(url, "migrate").exit_code == 0
+        assert "nothing to do" in shell.run(url, "migrate", "--plan").output.splitlines()[-1]
 
 
 def test_a_child_that_does_not_end_is_ended_with_what_it_started(tmp_path: Path) -> None:
