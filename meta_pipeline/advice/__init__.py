@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .advice import Advice, Kind, NoAdvice, Severity
-from .known import Account, BudgetPace, Change, Day, Entity, Issue, Learning
+from .known import Account, BudgetPace, Change, Day, Days, Entity, Issue, Learning
 from .thresholds import ThresholdError, Thresholds
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "BudgetPace",
     "Change",
     "Day",
+    "Days",
     "Entity",
     "Given",
     "Issue",

@@ -33,18 +33,21 @@ from .store import (
 if TYPE_CHECKING:
     from .backtest import Backtested, backtest_account
     from .judging import Judged, judge_account
-    from .reading import known_account
+    from .reading import MOST_ROWS_OF_A_REQUEST, known_account, rows_to_read
 
 _WITH_THE_RULES = {
+    "MOST_ROWS_OF_A_REQUEST": "reading",
     "Backtested": "backtest",
     "backtest_account": "backtest",
     "Judged": "judging",
     "judge_account": "judging",
     "known_account": "reading",
+    "rows_to_read": "reading",
 }
 """What asks the rules: they bring scipy, and who reads stored advice needs none of it."""
 
 __all__ = [
+    "MOST_ROWS_OF_A_REQUEST",
     "AdviceRow",
     "AdviceSettled",
     "Asked",
@@ -66,6 +69,7 @@ __all__ = [
     "open_advice",
     "recommendations_page",
     "recommended",
+    "rows_to_read",
     "score_days",
     "scores_now",
     "track_record",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from sys import intern
 from typing import Any, cast
 
 from psycopg import Connection
@@ -16,6 +17,7 @@ from meta_pipeline.advice import (
     BudgetPace,
     Change,
     Day,
+    Days,
     Entity,
     Issue,
     Learning,
@@ -29,6 +31,9 @@ from meta_pipeline.warehouse import Warehouse
 
 # Fourteen weeks: the longest that a rule looks back (shift: twelve), and what lies before.
 LOOKED_BACK_DAYS = 98
+MOST_ROWS_OF_A_REQUEST = 200_000
+"""Entities and their days that may be weighed while somebody waits: 2,000 that ran all the time."""
+_ROWS_AT_ONCE = 500
 # What moves less than that changes no advice.
 _SETTLED_WITHIN_PCT = 1
 _STAGES = ("LEARNING", "SUCCESS", "FAIL")
@@ -89,7 +94,7 @@ def known_account(
             entities=tuple(entities),
             changes=tuple(
                 Change(one["day"], one["entity_id"], _CHANGES[one["field"]])
-                for one in _rows(connection, _CHANGED, asked)
+                for one in _streamed(connection, _CHANGED, asked)
             ),
             budgets=tuple(_budgets(connection, account_id, moment)),
             differing=frozenset(one["date_start"] for one in _rows(connection, _DIFFERING, asked)),
@@ -103,6 +108,24 @@ def _rows(
     connection: Connection[Any], query: str, asked: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     return connection.cursor(row_factory=dict_row).execute(query, asked).fetchall()
+
+
+def _streamed(
+    connection: Connection[Any], query: str, asked: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """As `_rows`, some at a time: of a large account all at once are more than fits in memory."""
+    # With a name it is a cursor of the server, so that others can be asked meanwhile.
+    with connection.cursor(name="known", row_factory=dict_row) as cursor:
+        cursor.itersize = _ROWS_AT_ONCE
+        yield from cursor.execute(query, asked)
+
+
+def rows_to_read(connection: Connection[Any], account_id: str, now: datetime, at_most: int) -> int:
+    """How many entities and days `known_account` would read; counts no further than `at_most`."""
+    since = now.date() - timedelta(days=LOOKED_BACK_DAYS)
+    asked = {"account": account_id, "since": since, "at_most": at_most}
+    (row,) = _rows(connection, _HOW_MANY, asked)
+    return int(row["number"])
 
 
 def _budgets(connection: Connection[Any], account_id: str, now: datetime) -> Iterable[BudgetPace]:
@@ -123,10 +146,10 @@ def _budgets(connection: Connection[Any], account_id: str, now: datetime) -> Ite
 def _day(row: Mapping[str, Any]) -> Day:
     return Day(
         row["date_start"],
-        float(row["spend"] or 0),
-        int(row["impressions"] or 0),
-        int(row["clicks"] or 0),
-        float(row["results"] or 0),
+        row["spend"] or 0.0,
+        row["impressions"] or 0,
+        row["clicks"] or 0,
+        row["results"] or 0.0,
         row["reach"],
     )
 
@@ -151,14 +174,14 @@ def _account_entity(
 def _entities(
     connection: Connection[Any], asked: Mapping[str, Any], level: EntityType
 ) -> Iterable[Entity]:
-    days: dict[str, list[Day]] = defaultdict(list)
+    days: dict[str, Days] = defaultdict(Days)
     counted: dict[str, set[str]] = defaultdict(set)
-    for row in _rows(connection, _DAYS[level], asked):
+    for row in _streamed(connection, _DAYS[level], asked):
         days[row["entity_id"]].append(_day(row))
         if row["result_metric"]:
-            counted[row["entity_id"]].add(row["result_metric"])
-    for row in _rows(connection, _ENTITIES[level], asked):
-        metrics = counted[row["entity_id"]]
+            counted[row["entity_id"]].add(intern(row["result_metric"]))
+    for row in _streamed(connection, _ENTITIES[level], asked):
+        metrics = counted.pop(row["entity_id"], set())
         yield Entity(
             entity_type=level,
             entity_id=row["entity_id"],
@@ -166,7 +189,7 @@ def _entities(
             campaign_id=row.get("campaign_id"),
             adset_id=row.get("adset_id"),
             effective_status=row["effective_status"] or "",
-            days=tuple(days[row["entity_id"]]),
+            days=days.pop(row["entity_id"], ()),
             # Of two goals within the days the results cannot be added up.
             result_metric=next(iter(metrics)) if len(metrics) == 1 else None,
             attribution=row.get("attribution"),
@@ -212,16 +235,16 @@ _ACCOUNT = """
 """
 # People of several ad sets are no sum: the account's reach is not told.
 _ACCOUNT_DAYS = """
-    SELECT date_start, sum(spend) AS spend, sum(impressions) AS impressions,
-           sum(clicks) AS clicks, sum(results) AS results, NULL::bigint AS reach,
+    SELECT date_start, sum(spend)::float8 AS spend, sum(impressions)::bigint AS impressions,
+           sum(clicks)::bigint AS clicks, sum(results)::float8 AS results, NULL::bigint AS reach,
            array_agg(DISTINCT result_metric) FILTER (WHERE result_metric IS NOT NULL) AS metrics
     FROM meta_ads.adset_rollups
     WHERE account_id = %(account)s AND date_start >= %(since)s AND date_start < %(today)s
     GROUP BY date_start ORDER BY date_start
 """
 _DAYS_OF = """
-    SELECT {id} AS entity_id, date_start, spend, impressions, clicks, results, reach,
-           result_metric
+    SELECT {id} AS entity_id, date_start, spend::float8, impressions::bigint, clicks::bigint,
+           results::float8, reach::bigint, result_metric
     FROM meta_ads.{table}
     WHERE account_id = %(account)s AND date_start >= %(since)s AND date_start < %(today)s
     ORDER BY date_start
@@ -229,8 +252,9 @@ _DAYS_OF = """
 # A campaign's row has no goal of its own: it is that of its ad sets, where all have the same.
 _DAYS: dict[EntityType, str] = {
     "campaign": """
-    SELECT c.campaign_id AS entity_id, c.date_start, c.spend, c.impressions, c.clicks, c.results,
-           c.reach, min(s.result_metric) AS result_metric
+    SELECT c.campaign_id AS entity_id, c.date_start, c.spend::float8, c.impressions::bigint,
+           c.clicks::bigint, c.results::float8, c.reach::bigint,
+           min(s.result_metric) AS result_metric
     FROM meta_ads.campaign_rollups AS c
     LEFT JOIN meta_ads.adset_rollups AS s
       ON s.account_id = c.account_id AND s.date_start = c.date_start
@@ -252,7 +276,9 @@ _ENTITIES: dict[EntityType, str] = {
     "adset": """
     SELECT adset_id AS entity_id, campaign_id, adset_id, name, effective_status, daily_budget,
            issues_info, learning_stage, learning_stage_info,
-           attribution_spec::text AS attribution, targeting::text AS targeting
+           attribution_spec::text AS attribution,
+           -- It is compared, never read, and may be some thousand characters.
+           md5(targeting::text) AS targeting
     FROM meta_ads.meta_adsets WHERE account_id = %(account)s AND NOT is_deleted
     ORDER BY adset_id
 """,
@@ -276,7 +302,21 @@ _CHANGED = """
     FROM meta_ads.entity_changes
     WHERE account_id = %(account)s AND field = ANY (%(fields)s)
       AND seen_at >= %(since)s::date
-    ORDER BY seen_at
+    GROUP BY 1, 2, 3 ORDER BY min(seen_at)
+"""
+_HOW_MANY = """
+    SELECT count(*) AS number FROM (
+        SELECT FROM meta_ads.ad_rollups
+        WHERE account_id = %(account)s AND date_start >= %(since)s
+        UNION ALL SELECT FROM meta_ads.adset_rollups
+        WHERE account_id = %(account)s AND date_start >= %(since)s
+        UNION ALL SELECT FROM meta_ads.campaign_rollups
+        WHERE account_id = %(account)s AND date_start >= %(since)s
+        UNION ALL SELECT FROM meta_ads.meta_ads WHERE account_id = %(account)s
+        UNION ALL SELECT FROM meta_ads.meta_adsets WHERE account_id = %(account)s
+        UNION ALL SELECT FROM meta_ads.meta_campaigns WHERE account_id = %(account)s
+        LIMIT %(at_most)s
+    ) AS one
 """
 _DIFFERING = """
     SELECT date_start FROM meta_ads.reconciliations

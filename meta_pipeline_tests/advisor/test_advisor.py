@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from meta_pipeline.advisor import (
     judge_account,
     known_account,
     open_advice,
+    rows_to_read,
     track_record,
 )
 from meta_pipeline.warehouse import Warehouse, schema
@@ -79,6 +81,37 @@ def test_what_is_stored_is_what_the_rules_are_told(warehouse: Warehouse) -> None
     assert (learning.stage, learning.events_needed) == ("FAIL", 100)
     assert by_id[ACCOUNT].result_metric == "purchases"
     assert by_id[ACCOUNT].result_name is None
+
+
+def test_a_day_of_an_ad_takes_little_memory(warehouse: Warehouse) -> None:
+    """A row was 629 bytes while all were read, and 231 once they were kept."""
+    with warehouse.connection() as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.meta_ads (ad_id, account_id, adset_id, campaign_id, data_as_of)"
+            " SELECT 'more-' || n, %s, 's', 'c', %s FROM generate_series(1, 60) AS n",
+            (ACCOUNT, READ_AT),
+        )
+        connection.execute(
+            "INSERT INTO meta_ads.ad_rollups SELECT (jsonb_populate_record(r, jsonb_build_object("
+            " 'ad_id', 'more-' || n, 'date_start', %s::date - back, 'spend', n + back / 7.0))).*"
+            " FROM (SELECT r FROM meta_ads.ad_rollups AS r WHERE ad_id = 'dear' LIMIT 1) AS one,"
+            " generate_series(1, 60) AS n, generate_series(1, 98) AS back",
+            (TODAY,),
+        )
+        assert rows_to_read(connection, ACCOUNT, NOW, 50) == 50
+        # 120 days of the three that were there, campaign, ad set, ads.
+        assert rows_to_read(connection, ACCOUNT, NOW, 10_000) == 60 * 98 + 120 + 64
+    known_account(warehouse, ACCOUNT, NOW)  # imports and prepared statements are no rows
+    tracemalloc.start()
+    try:
+        account = known_account(warehouse, ACCOUNT, NOW)
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    rows = sum(len(one.days) for one in account.entities)
+    assert rows == 60 * 98 + 120 + 40, "with those of the account itself"
+    assert kept / rows < 80
+    assert peak - kept < 1_000_000, "some hundred rows are read at once, of any account"
 
 
 def test_results_are_called_by_the_name_of_their_custom_conversion(warehouse: Warehouse) -> None:

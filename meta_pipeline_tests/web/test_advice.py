@@ -162,3 +162,21 @@ def test_who_dismisses_stays_on_the_page(browser: httpx2.Client) -> None:
     assert (away.url.host, away.url.path) == (browser.base_url.host, "/advice")
     nowhere = browser.get(f"/advice?kind=rehearsed&after={'0' * 32}&page=3").text
     assert TOLD.findall(nowhere), "what stood there is gone: the first page"
+
+
+def test_what_is_too_much_for_a_page_is_asked_on_a_terminal(
+    browser: httpx2.Client, web_warehouse: Warehouse
+) -> None:
+    large = "act_77"
+    with web_warehouse.connection() as connection:
+        rows = Rows(connection)
+        rows.account(large)
+        connection.execute(
+            "INSERT INTO meta_ads.meta_ads (ad_id, account_id, adset_id, campaign_id, data_as_of)"
+            " SELECT 'of-' || n, %s, 's', 'c', %s FROM generate_series(1, 200001) AS n",
+            (large, NOW),
+        )
+    refused = sent(browser, "/advice/judge", account=large)
+    assert refused.status_code == 400
+    assert "more than 200,000" in refused.text
+    assert f"meta-pipeline advice judge -a {large}" in refused.text

@@ -118,6 +118,7 @@ def advice_judged(visit: Visit, form: FormData) -> Done:
     from meta_pipeline.advisor import judge_account  # noqa: PLC0415  # brings scipy
 
     (known,) = metrics.accounts_of(visit.warehouse, str(form.get("account", "")))
+    _require_few_rows(visit, known.account_id)
     # What is advised is written by the installation itself: no tenant writes advice.
     done = judge_account(
         visit.site.warehouse, known.account_id, visit.site.settings.advice_thresholds, visit.now
@@ -129,6 +130,20 @@ def advice_judged(visit: Visit, form: FormData) -> Done:
         address("/advice", {"account": known.account_id}),
         f"{done.given} new, {done.kept} said before, {done.settled} settled{closed}.",
     )
+
+
+def _require_few_rows(visit: Visit, account_id: str) -> None:
+    """Raise ImpossibleQuestion for an account whose days are more than a request should hold."""
+    from meta_pipeline.advisor import MOST_ROWS_OF_A_REQUEST, rows_to_read  # noqa: PLC0415
+
+    most = MOST_ROWS_OF_A_REQUEST
+    with visit.warehouse.connection() as connection:
+        number = rows_to_read(connection, account_id, visit.now, most + 1)
+    if number > most:
+        raise ImpossibleQuestion(
+            f"Ad account {account_id} has more than {most:,} entities and days of them to weigh, "
+            f"too many for a page. Ask on a terminal: meta-pipeline advice judge -a {account_id}"
+        )
 
 
 def advice_dismissed(visit: Visit, form: FormData, connection: Connection) -> Done:
