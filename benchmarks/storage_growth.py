@@ -27,7 +27,7 @@ _SIZES = """
     FROM pg_stat_user_tables WHERE schemaname IN ('meta_ads', 'dagster')
 """
 _STORY = ("event_logs", "runs", "run_tags", "asset_event_tags", "asset_check_executions")
-_LOGS = ("meta_api_logs", "meta_api_hours", "meta_api_latency_hours", "sync_runs")
+_LOGS = ("meta_api_logs", "meta_api_hours", "meta_api_days", "meta_api_latency_hours", "sync_runs")
 console = Console()
 
 

@@ -335,6 +335,7 @@ class SyncEngine:
 
     @cached_property
     def _prices(self) -> Prices:
+        self.warehouse.costs.learn()
         return Prices.learned(self._context.weights, self.warehouse.costs.observed())
 
     def _rest_of(

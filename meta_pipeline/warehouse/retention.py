@@ -23,7 +23,7 @@ _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 class Retention:
     """How many days of each table are kept; 0 keeps everything.
 
-    `log_days` is for single calls (`meta_api_logs`), `total_days` for their hourly totals,
+    `log_days` is for single calls (`meta_api_logs`), `total_days` for their totals by hour and day,
     `run_days` for `sync_runs`, settled `sync_requests`, `webhook_changes`, the
     `webhook_deliveries` that nobody took apart and what syncs noted in `unrecognized_values`, since
     it was last seen, `change_days` for `insights_changes` and for what
@@ -58,6 +58,7 @@ def maintain(
     days = {
         "meta_api_logs": retention.log_days,
         "meta_api_hours": retention.total_days,
+        "meta_api_days": retention.total_days,
         "meta_api_latency_hours": retention.total_days,
         "sync_runs": retention.run_days,
         "insights_changes": retention.change_days,
@@ -156,6 +157,7 @@ _RUNS = """
 _REMOVE: Mapping[str, str] = {
     "meta_api_logs": _plain("meta_api_logs", "id", '"timestamp"'),
     "meta_api_hours": _HOURS,
+    "meta_api_days": _plain("meta_api_days", "day, app_key, account_id", "day"),
     "meta_api_latency_hours": _plain("meta_api_latency_hours", "hour, endpoint_key, step", "hour"),
     "sync_runs": _RUNS,
     "sync_requests": _plain("sync_requests", "request_id", "finished_at"),

@@ -34,6 +34,8 @@ from .lake import APRIL, FIRST, MAY, SECOND, add_day, ask, asked, change, files,
 NOT_EXPORTED = {
     "of the pipeline itself": {
         "insights_gaps",
+        "call_weights",
+        "meta_api_days",
         "meta_api_hours",
         "meta_api_latency_hours",
         "meta_api_logs",

@@ -83,6 +83,7 @@ def test_each_table_by_its_own_setting(database_url: str, warehouse: Warehouse) 
     assert removed == {
         "meta_api_logs": 7,
         "meta_api_hours": 5,
+        "meta_api_days": 5,
         "meta_api_latency_hours": 5,
         "sync_runs": 3,
         "sync_requests": 0,

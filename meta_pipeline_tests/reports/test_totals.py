@@ -231,6 +231,7 @@ def test_attempts_of_many_calls_price_nothing(database_url: str, warehouse: Ware
     ]
     moved = [one | {"timestamp": one["timestamp"] + (datetime.now(UTC) - START)} for one in made]
     write(database_url, *moved)
+    warehouse.costs.learn()
     priced = {one.endpoint_key: one.weight for one in warehouse.costs.observed()}
     assert priced == {"campaigns_list": 1.0, "ads_list": 1.0}
 
@@ -300,7 +301,7 @@ def test_percent_texts_of_meta_are_read(warehouse: Warehouse) -> None:
 
 
 def test_many_writers_add_up(database_url: str, warehouse: Warehouse) -> None:
-    """Each process has a writer of its own; they meet in the rows of the app and of the hour."""
+    """Each process has a writer of its own; they meet in the rows of app, hour and day."""
 
     def log(writer: int) -> None:
         made = (
@@ -319,9 +320,10 @@ def test_many_writers_add_up(database_url: str, warehouse: Warehouse) -> None:
     query = (
         "SELECT (SELECT count(*) FROM meta_ads.meta_api_logs), "
         "(SELECT sum(calls)::int FROM meta_ads.meta_api_hours), "
-        "(SELECT sum(calls)::int FROM meta_ads.meta_api_latency_hours)"
+        "(SELECT sum(calls)::int FROM meta_ads.meta_api_latency_hours), "
+        "(SELECT sum(weighted_cost)::int FROM meta_ads.meta_api_days)"
     )
-    assert rows(warehouse, query) == [(1200, 1200, 1200)]
+    assert rows(warehouse, query) == [(1200, 1200, 1200, 1200 * 5)]
 
 
 def test_a_log_that_is_rolled_back_leaves_no_total(database_url: str, warehouse: Warehouse) -> None:
@@ -331,4 +333,5 @@ def test_a_log_that_is_rolled_back_leaves_no_total(database_url: str, warehouse:
             "VALUES ('ads_list', false, now())"
         )
         connection.rollback()
-    assert rows(warehouse, "SELECT count(*)::int FROM meta_ads.meta_api_hours") == [(0,)]
+    for table in ("meta_api_hours", "meta_api_days"):
+        assert rows(warehouse, f"SELECT count(*)::int FROM meta_ads.{table}") == [(0,)]

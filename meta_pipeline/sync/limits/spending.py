@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from meta_pipeline.governor import BudgetState, day_start
 from meta_pipeline.model.time_zone import zone
@@ -10,14 +10,15 @@ from meta_pipeline.model.usage import APP, named
 from meta_pipeline.warehouse import Warehouse
 
 # From the calls, not from the syncs: a sync that was killed spent too, one that is running is
-# spending, and one may go on over midnight. The app's day begins on an hour, an account's may not.
+# spending, and one may go on over midnight. The app's day is UTC's, whose totals are kept: a row
+# for each account, as one for the app would have all that log wait for each other.
 _SPENT_BY_ACCOUNT = """
     SELECT coalesce(sum(weighted_cost), 0)::float8 FROM meta_ads.meta_api_logs
     WHERE account_id = %(account_id)s AND "timestamp" >= %(since)s
 """
 _SPENT_BY_APP = """
-    SELECT coalesce(sum(weighted_cost), 0)::float8 FROM meta_ads.meta_api_hours
-    WHERE hour >= %(since)s AND app_key = %(app)s
+    SELECT coalesce(sum(weighted_cost), 0)::float8 FROM meta_ads.meta_api_days
+    WHERE day = %(day)s AND app_key = %(app)s
 """
 
 
@@ -48,13 +49,13 @@ def budget_of(
             warehouse, _SPENT_BY_ACCOUNT, since=day_start(now, own), account_id=account_id
         ),
         app_limit=per_app,
-        app_used=_spent(warehouse, _SPENT_BY_APP, since=day_start(now, UTC), app=app),
+        app_used=_spent(warehouse, _SPENT_BY_APP, day=now.astimezone(UTC).date(), app=app),
         app_zone=UTC,
         app_name=named(app),
     )
 
 
-def _spent(warehouse: Warehouse, query: str, **values: datetime | str) -> float:
+def _spent(warehouse: Warehouse, query: str, **values: date | str) -> float:
     with warehouse.connection() as connection:
         row = connection.execute(query, values).fetchone()
     return float(row[0]) if row else 0.0

@@ -62,7 +62,14 @@ from .operations import (
 from .recommendations import meta_recommendations, opportunity_scores
 from .requests import sync_requests
 from .tenants import invitations, members, tenant_accounts, tenant_roles, tenants
-from .totals import counted_until, meta_api_hours, meta_api_latency_hours, retired_totals
+from .totals import (
+    call_weights,
+    counted_until,
+    meta_api_days,
+    meta_api_hours,
+    meta_api_latency_hours,
+    retired_totals,
+)
 from .web import web_events, web_links, web_sign_outs
 from .webhooks import webhook_changes, webhook_deliveries
 
@@ -79,6 +86,7 @@ __all__ = [
     "alert_channels",
     "alerts",
     "api_keys",
+    "call_weights",
     "campaign_rollups",
     "connection_accounts",
     "connection_events",
@@ -98,6 +106,7 @@ __all__ = [
     "meta_ad_accounts",
     "meta_ads",
     "meta_adsets",
+    "meta_api_days",
     "meta_api_hours",
     "meta_api_latency_hours",
     "meta_api_logs",

@@ -1,12 +1,12 @@
 """Totals of the API log by hour: what reports read, so that ten million rows answer at once.
 
-A trigger on `meta_api_logs` keeps the first two, in the transaction that writes the log rows: they
-are never late and never off. They outlive the log rows (warehouse/retention.py).
+A trigger on `meta_api_logs` keeps those by hour and by day, in the transaction that writes the log
+rows: they are never late and never off. They outlive the log rows (warehouse/retention.py).
 """
 
 from __future__ import annotations
 
-from .columns import count, moment, number, table, text, whole
+from .columns import count, day, moment, number, table, text, whole
 
 meta_api_hours = table(
     "meta_api_hours",
@@ -47,6 +47,27 @@ meta_api_hours = table(
     ),
 )
 
+meta_api_days = table(
+    "meta_api_days",
+    "One row per day, app and ad account: what its calls cost; what the day's budgets go by",
+    day("day", "Day, UTC", primary_key=True),
+    text("app_key", "App whose meters they moved: app, or app_<id>", primary_key=True),
+    text("account_id", "Ad account, as act_<number>; empty for calls of none", primary_key=True),
+    number("weighted_cost", "Cost by the configured weights, added up", nullable=False),
+)
+
+call_weights = table(
+    "call_weights",
+    "One row per query that call_cost saw within 7 days: what plans are priced by, an hour at most",
+    text("endpoint_key", "Endpoint", primary_key=True),
+    text("params_hash", "Hash of the query shape, empty when not known", primary_key=True),
+    text("query_shape", "The query in words"),
+    count("accounts", "Ad accounts that were asked", nullable=False),
+    count("observations", "Attempts whose movements were compared", nullable=False),
+    number("observed_weight", "What they turned out to cost; null: too few to say"),
+    moment("learned_at", "When call_cost said so; asked again an hour later", nullable=False),
+)
+
 meta_api_latency_hours = table(
     "meta_api_latency_hours",
     "One row per hour, endpoint and latency step: a histogram of meta_api_logs.latency_ms",
@@ -78,4 +99,11 @@ counted_until = table(
 )
 
 
-__all__ = ["counted_until", "meta_api_hours", "meta_api_latency_hours", "retired_totals"]
+__all__ = [
+    "call_weights",
+    "counted_until",
+    "meta_api_days",
+    "meta_api_hours",
+    "meta_api_latency_hours",
+    "retired_totals",
+]

@@ -74,6 +74,11 @@ def by_parent(
 
 SHARED: Final = TenancyRule(api="true", sql="true")
 """The same for everybody, nobody's data: definitions, rates."""
+POOLED: Final = TenancyRule(api="accounts >= 5", sql="false", sql_reads=False)
+"""Averages over several accounts of whatever tenants: our code prices a tenant's plan by them.
+
+None over fewer than five, which might be one tenant's; and no tenant looks at them itself.
+"""
 OPERATOR: Final = TenancyRule(api="false", sql="false", sql_reads=False)
 """Of the installation as a whole: no tenant sees a row."""
 
@@ -114,6 +119,7 @@ RULES: Final[Mapping[str, TenancyRule]] = MappingProxyType(
         "account_kpis": by_account(api_writes=_CHANGE),
         # Meters of an ad account have its id as key; those of the app are the operator's.
         "usage_readings": by_account("key"),
+        "call_weights": POOLED,
         "exchange_rates": SHARED,
         "metric_definitions": SHARED,
         "metric_families": SHARED,

@@ -14,7 +14,7 @@ from meta_pipeline.warehouse.names import SCHEMA
 from meta_pipeline.warehouse.schema import metadata
 from meta_pipeline.warehouse.tenancy import enforcement
 from meta_pipeline.warehouse.tenancy.groups import group_names
-from meta_pipeline.warehouse.tenancy.rules import OPERATOR, RULES, SETTING, SHARED, rule_of
+from meta_pipeline.warehouse.tenancy.rules import OPERATOR, POOLED, RULES, SETTING, SHARED, rule_of
 from meta_pipeline_tests.postgres import TestPostgres
 
 from .two import ACCOUNTS, ALPHA, BETA, Two, insert, two_tenants
@@ -69,7 +69,31 @@ def test_every_table_shows_a_tenant_its_own_rows_and_no_others(two: Two, way: Wa
         if rule is SHARED or rows is None:
             continue
         assert not [row for row in rows if is_of(ALPHA, row)], table
-        assert bool(rows) is (rule is not OPERATOR), table
+        # Of what is pooled, what few accounts have is shown to nobody.
+        assert bool(rows) is (rule not in {OPERATOR, POOLED}), table
+
+
+def test_what_calls_cost_is_told_of_five_accounts_and_to_our_code_alone(
+    two: Two, way: Way, request: pytest.FixtureRequest
+) -> None:
+    with two.warehouse.connection() as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.call_weights (endpoint_key, params_hash, accounts, observations, "
+            "learned_at) SELECT 'pooled', n, n, 10, now() FROM generate_series(4, 5) AS n "
+            "ON CONFLICT DO NOTHING"
+        )
+    with way(BETA) as connection:
+        seen = texts(connection, "call_weights")
+        assert (
+            changed(
+                connection, sql.SQL("DELETE FROM {}").format(sql.Identifier(SCHEMA, "call_weights"))
+            )
+            == 0
+        )
+    if "sql" in request.node.callspec.id:
+        assert seen is None
+    else:
+        assert [row.split(",")[:2] for row in seen or ()] == [["(pooled", "5"]]
 
 
 def test_every_view_shows_a_tenant_nothing_of_another(two: Two, way: Way) -> None:
