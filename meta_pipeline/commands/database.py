@@ -20,8 +20,10 @@ def database(settings: Settings) -> Iterator[str]:
         yield settings.database_url.get_secret_value()
         return
     from meta_pipeline.embedded import EmbeddedPostgres, told_to_nobody
+    from meta_pipeline.local.signals import termination_as_interrupt
 
-    with EmbeddedPostgres(settings.data_dir).running() as url:
+    # However the command is told to end, its last user stops the server.
+    with termination_as_interrupt(), EmbeddedPostgres(settings.data_dir).running() as url:
         yield told_to_nobody(url)
 
 

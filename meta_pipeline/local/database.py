@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from meta_pipeline.embedded import EmbeddedPostgres, default_root, told_to_nobody
+from meta_pipeline.local.signals import termination_as_interrupt
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.connect import READER
@@ -31,7 +32,8 @@ def demo_database(settings: Settings) -> Iterator[str]:
 
     DATABASE_URL is not looked at: nobody wants made-up accounts in a database in use.
     """
-    with EmbeddedPostgres(data_root(settings), database=DEMO_DATABASE).running() as url:
+    server = EmbeddedPostgres(data_root(settings), database=DEMO_DATABASE)
+    with termination_as_interrupt(), server.running() as url:
         yield told_to_nobody(url)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -14,10 +15,14 @@ class ToldToEnd(KeyboardInterrupt):
 
 @contextmanager
 def termination_as_interrupt() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP raise ToldToEnd in the main thread.
+    """Inside, SIGTERM and SIGHUP raise ToldToEnd in the main thread; called in another, nothing is
+    changed.
 
     A SIGHUP that is ignored stays so: under nohup a closed terminal ends nothing.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def end(number: int, frame: FrameType | None) -> None:
         raise ToldToEnd
