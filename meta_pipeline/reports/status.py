@@ -23,13 +23,12 @@ _HEALTH = """
     WHERE %(account)s::text IS NULL OR account_id = %(account)s
     ORDER BY name NULLS LAST, account_id
 """
-# All but campaigns, adsets, ads and active: to count them takes the longer the more there are.
+# All but what is counted: that takes the longer the more ads there are, and days in the ledger.
 _UNCOUNTED = """
     account_id, name, is_accessible, is_simulated, entities_synced_at, insights_synced_at,
     last_success_at, staleness, staleness_seconds, last_attempt_at, last_status, last_error,
-    last_calls, last_seconds, is_running, not_before, waiting_for, newest_insight_day,
-    insight_days_fetched, insight_days_missing, insight_rows, usage_pct, usage_read_at, usage_meter,
-    connection_id
+    last_calls, last_seconds, is_running, not_before, waiting_for, newest_insight_day, usage_pct,
+    usage_read_at, usage_meter, connection_id
 """
 # From one account's id to the next, however many runs each has.
 _FIRST_SYNCS = """
@@ -198,8 +197,8 @@ def read_status(
 ) -> list[AccountStatus]:
     """Every account, problems first and by name; `problems` is what the alerts say of them, by id.
 
-    With `account`, an id, that one alone. Without `counts` their campaigns, ad sets and ads are not
-    counted, and are no facts of those that Meta gave.
+    With `account`, an id, that one alone. Without `counts` their campaigns, ad sets, ads, days and
+    rows are not counted, and are no facts of those that Meta gave.
 
     `leaves_out` says whom the settings keep from being synced (`Settings.leaves_out`); `now` moves
     the clock of the view (simulated days).

@@ -34,9 +34,11 @@ def fleet(warehouse: Warehouse) -> Warehouse:
             values,
         )
         connection.execute(
-            "INSERT INTO meta_ads.sync_runs (sync_run_id, account_id, scope, started_at, status)"
-            " SELECT n || '-' || run, 'act_' || n, 'insights',"
-            " %(now)s - run * interval '10 minutes',"
+            "INSERT INTO meta_ads.sync_runs"
+            " (sync_run_id, account_id, scope, started_at, finished_at, status)"
+            " SELECT n || '-' || run, 'act_' || n,"
+            " CASE WHEN run %% 8 = 0 THEN 'campaigns,adsets,ads' ELSE 'insights' END,"
+            " %(now)s - run * interval '10 minutes', %(now)s - run * interval '10 minutes',"
             " CASE WHEN run = 1 THEN 'refused' WHEN n = %(accounts)s THEN 'throttled'"
             " ELSE 'success' END"
             " FROM generate_series(1, %(accounts)s) AS n, generate_series(1, %(runs)s) AS run",
@@ -47,6 +49,12 @@ def fleet(warehouse: Warehouse) -> Warehouse:
             " data_as_of, effective_status)"
             " SELECT 'ad' || ad, 'act_' || n, false, %(now)s, %(now)s, 'ACTIVE'"
             f" {known}, LATERAL generate_series(n * 100, n * 100 + 49) AS ad",
+            values,
+        )
+        connection.execute(
+            "INSERT INTO meta_ads.sync_windows (account_id, dataset, date_start, fetched_at, rows)"
+            f" SELECT 'act_' || n, 'insights_ad', day, %(now)s, 7 {known},"
+            " generate_series(%(now)s - interval '99 days', %(now)s, interval '1 day') AS day",
             values,
         )
     with psycopg.connect(warehouse.url, autocommit=True) as connection:
@@ -70,7 +78,8 @@ def test_accounts_that_meta_never_gave_are_found_by_a_look_at_each(fleet: Wareho
 
 
 def test_whoever_shows_no_counts_has_nothing_counted(fleet: Warehouse) -> None:
-    counts = {"campaigns", "adsets", "ads", "active"}
+    counts = {"campaigns", "adsets", "ads", "active", "insight_rows"}
+    counts |= {"insight_days_fetched", "insight_days_missing"}
     counted, uncounted = (read_status(fleet, now=NOW, counts=counts) for counts in (True, False))
     for one, other in zip(counted, uncounted, strict=True):
         kept = {name: value for name, value in one.facts.items() if name not in counts}
@@ -79,6 +88,23 @@ def test_whoever_shows_no_counts_has_nothing_counted(fleet: Warehouse) -> None:
         for columns, read in (("*", 50 * (ACCOUNTS - 2)), (status._UNCOUNTED, 0)):
             query = status._HEALTH.format(columns)
             assert rows_touched(connection, query, ALL, table="meta_ads") == read
+        query = status._HEALTH.format(status._UNCOUNTED)
+        assert rows_touched(connection, query, ALL, table="sync_windows") == 0
+        assert fleet.ledger.begun(["act_1", "act_2", "act_0"], "insights_ad") == {"act_1", "act_2"}
+
+
+def test_when_accounts_were_synced_last_is_told_by_their_last_runs(fleet: Warehouse) -> None:
+    by_id = {one.account_id: one.facts for one in read_status(fleet, now=NOW)}
+    read_at = {name: by_id["act_1"][f"{name}_synced_at"] for name in ("entities", "insights")}
+    assert read_at == {
+        "entities": NOW - timedelta(minutes=80),
+        "insights": NOW - timedelta(minutes=20),
+    }
+    with fleet.connection() as connection:
+        for columns in ("*", status._UNCOUNTED):
+            query = status._HEALTH.format(columns)
+            # Back to the last of each kind, not through all of an account's runs.
+            assert rows_touched(connection, query, ALL, table="sync_runs") <= 20 * ACCOUNTS
 
 
 def test_failures_are_counted_back_to_the_last_success_and_no_further(fleet: Warehouse) -> None:

@@ -68,6 +68,14 @@ _REOPEN = """
         is_final = false, incomplete = NULL, unproven_reads = 0, kept_rows = 0
     WHERE account_id = %s
 """
+# One entry of an index for each account, however many days it has.
+_BEGUN = """
+    SELECT account_id FROM unnest(%s::text[]) AS wanted (account_id)
+    WHERE (
+        SELECT true FROM meta_ads.sync_windows AS done
+        WHERE done.account_id = wanted.account_id AND done.dataset = %s LIMIT 1
+    )
+"""
 # Days in no row, grouped into ranges: consecutive days share (day - running number).
 _GAPS = """
     SELECT min(day), max(day)
@@ -103,6 +111,11 @@ class Ledger(Store):
         with self._using(connection) as used:
             rows = used.execute(_FETCHED, (account_id, dataset, since, until))
             return {day: WindowRow(*rest) for day, *rest in rows}
+
+    def begun(self, account_ids: Collection[str], dataset: str) -> set[str]:
+        """Those of the accounts of which at least one day was fetched."""
+        with self._using() as used:
+            return {row[0] for row in used.execute(_BEGUN, (list(account_ids), dataset))}
 
     def mark(  # noqa: PLR0917 (the order its callers know)
         self,

@@ -65,7 +65,7 @@ SELECT
     newest.date_start AS newest_insight_day,
     coalesce(ledger.days, 0)::int AS insight_days_fetched,
     coalesce(ledger.last_day - ledger.first_day + 1 - ledger.days, 0)::int AS insight_days_missing,
-    coalesce(ledger.rows, 0)::bigint AS insight_rows,
+    coalesce(fetched.rows, 0)::bigint AS insight_rows,
     coalesce(campaign.total, 0) AS campaigns,
     coalesce(adset.total, 0) AS adsets,
     coalesce(ad.total, 0) AS ads,
@@ -85,17 +85,19 @@ LEFT JOIN LATERAL (
     ORDER BY started_at DESC LIMIT 1
 ) AS success ON true
 LEFT JOIN LATERAL (
+    -- coalesce: Postgres takes @> alone for hardly ever true, and would read and sort all of an
+    -- account's runs instead of going back to the first by an index.
     SELECT finished_at FROM meta_ads.sync_runs
     WHERE account_id = account.account_id AND status = 'success'
         AND meta_ads.past(started_at) IS NOT NULL
-        AND string_to_array(scope, ',') @> ARRAY['campaigns', 'adsets', 'ads']
+        AND coalesce(string_to_array(scope, ',') @> ARRAY['campaigns', 'adsets', 'ads'], false)
     ORDER BY started_at DESC LIMIT 1
 ) AS entities_run ON true
 LEFT JOIN LATERAL (
     SELECT finished_at FROM meta_ads.sync_runs
     WHERE account_id = account.account_id AND status = 'success'
         AND meta_ads.past(started_at) IS NOT NULL
-        AND string_to_array(scope, ',') @> ARRAY['insights']
+        AND coalesce(string_to_array(scope, ',') @> ARRAY['insights'], false)
     ORDER BY started_at DESC LIMIT 1
 ) AS insights_run ON true
 LEFT JOIN LATERAL (
@@ -149,11 +151,15 @@ LEFT JOIN LATERAL (
     ORDER BY date_start DESC LIMIT 1
 ) AS newest ON true
 LEFT JOIN LATERAL (
-    SELECT count(*) AS days, min(date_start) AS first_day, max(date_start) AS last_day,
-        sum(rows) AS rows
+    -- By itself it is told from an index alone; rows are added up for those who ask for them.
+    SELECT count(*) AS days, min(date_start) AS first_day, max(date_start) AS last_day
     FROM meta_ads.sync_windows
     WHERE account_id = account.account_id AND dataset = 'insights_ad'
 ) AS ledger ON true
+LEFT JOIN LATERAL (
+    SELECT sum(rows) AS rows FROM meta_ads.sync_windows
+    WHERE account_id = account.account_id AND dataset = 'insights_ad'
+) AS fetched ON true
 LEFT JOIN LATERAL (
     SELECT usage_pct::float8 AS usage_pct, read_at,
         concat_ws(' ', scope, nullif(use_case, '')) AS meter

@@ -56,11 +56,9 @@ def overview(visit: Visit) -> Response:
     kpis = _primary(visit, dictionary)
     names = list(dict.fromkeys([*SHOWN, *(kpi.metric_key for kpi in kpis.values())]))
     # Without a day that was read nothing is known of an account's numbers: a zero would be made up.
-    ids = [
-        one.account_id
-        for one in shown
-        if one.facts["name"] is not None and one.facts["insight_days_fetched"]
-    ]
+    named = [one.account_id for one in shown if one.facts["name"] is not None]
+    read = visit.warehouse.ledger.begun(named, "insights_ad")
+    ids = [account_id for account_id in named if account_id in read]
     known = metrics.accounts_of(visit.warehouse, ids) if ids else ()
     numbers = compared(visit.warehouse, known, names, days.asked, visit.now)
     about = {one.account_id: one for one in known}
