@@ -535,6 +535,26 @@ def test_every_setting_may_be_a_file(
         Settings.load(env_file=None)
 
 
+def test_what_draws_dashboards_reaches_its_data_and_nothing_of_dagsters() -> None:
+    found = compose(COMPOSE, CELERY_COMPOSE)
+    networks = {
+        name: set(service.get("networks", ["default"]))
+        for name, service in found["services"].items()
+    }
+    assert set().union(*networks.values()) == found["networks"].keys()
+    reached = {
+        name: {other for other in networks if networks[name] & networks[other]} - {name}
+        for name in networks
+    }
+    assert reached["grafana"] == {"postgres", "prometheus", "exporter"}
+    assert reached["prometheus"] == {"postgres", "grafana", "exporter"}
+    for name, service in found["services"].items():
+        if name not in ("grafana", "prometheus"):
+            assert "postgres" in reached[name] | {name}, name
+            needed = {one for one in service.get("depends_on", {}) if "grafana" not in one}
+            assert needed <= reached[name], name
+
+
 def test_the_dashboards_of_the_compose_file_are_ours_and_find_their_data() -> None:
     services = compose()["services"]
     grafana, prometheus = services["grafana"], services["prometheus"]

@@ -110,6 +110,7 @@ def test_who_signs_in_passes_with_the_name_they_asked_for(proxy: Proxy) -> None:
         assert status == 200
         assert told["Host"] == HOST, "the doorkeeper would refuse another one"
         assert told["Connection"] == "close"
+        assert "Authorization" not in told, "Dagster is told the password"
 
 
 def test_a_web_socket_is_handed_on(proxy: Proxy) -> None:
