@@ -26,6 +26,16 @@ from meta_pipeline_tests.waiting import wait_until
 REVISIONS = migrator.revisions()
 
 
+def go_to(url: str, revision: str) -> None:
+    """Make the tables as they were at an older revision."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA meta_ads")
+    with migrator.engine(url).begin() as connection:
+        config = migrator._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
 def test_an_empty_database_gets_everything(empty_url: str) -> None:
     warehouse = Warehouse(empty_url)
     everything = (*migrator.revisions(), *(f"view:{view.name}" for view in views.declared()))
@@ -83,17 +93,30 @@ def test_everything_is_commented(postgres_url: str) -> None:
     ],
 )
 def test_every_released_revision_can_be_upgraded(empty_url: str, revision: str) -> None:
-    with psycopg.connect(empty_url, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA meta_ads")
-    with migrator.engine(empty_url).begin() as connection:
-        config = migrator._config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+    go_to(empty_url, revision)
 
     done = Warehouse(empty_url).migrate()
 
     assert done.before == revision
     assert migrator.differences(empty_url) == []
+
+
+def test_what_was_spent_today_before_the_days_were_kept_counts(empty_url: str) -> None:
+    go_to(empty_url, "0051")
+    called = (
+        "INSERT INTO meta_ads.meta_api_logs (account_id, endpoint_key, throttled, weighted_cost, "
+        "\"timestamp\") SELECT account, 'ads_list', false, 2, now() "
+        "FROM unnest(ARRAY['act_1', 'act_1', NULL]) AS account"
+    )
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute(called)
+        Warehouse(empty_url).migrate()
+        connection.execute(called)
+        days = connection.execute(
+            "SELECT account_id, app_key, sum(weighted_cost)::int FROM meta_ads.meta_api_days "
+            "GROUP BY 1, 2 ORDER BY 1"
+        ).fetchall()
+    assert days == [("", "app", 4), ("act_1", "app", 8)]
 
 
 def test_eight_at_once(empty_url: str) -> None:
