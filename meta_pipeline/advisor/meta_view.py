@@ -72,6 +72,9 @@ _COLUMNS = ", ".join(
     f"{one.name}::float8" if one.name == "opportunity_score_lift" else one.name
     for one in fields(MetaRecommendation)
 )
+_CURRENT = """
+    gone_at IS NULL AND (%(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s))
+"""
 # The same weekday, and long enough for a step to show.
 _FOUR_WEEKS = 28
 
@@ -105,30 +108,53 @@ def recommended(
     connection: Connection[Any], accounts: Sequence[str] | None = None, limit: int | None = None
 ) -> list[MetaRecommendation]:
     """What Meta recommends now, account by account, what brings most points first."""
-    found = recommendations_page(connection, accounts)
-    found.sort(key=lambda one: (one.account_id, -(one.opportunity_score_lift or 0), one.name))
-    return found[:limit]
+    cursor = connection.cursor(row_factory=class_row(MetaRecommendation))
+    # By its name, in the order that Python has for texts whatever the database has.
+    return cursor.execute(
+        f"SELECT {_COLUMNS} FROM meta_ads.meta_recommendations WHERE {_CURRENT}"
+        " ORDER BY account_id, coalesce(opportunity_score_lift, 0) DESC,"
+        " lower(replace(recommendation_type, '_', ' ')) COLLATE \"C\", recommendation_id"
+        " LIMIT %(limit)s",
+        {"accounts": None if accounts is None else list(accounts), "limit": limit},
+    ).fetchall()
+
+
+def count_recommended(connection: Connection[Any], accounts: Sequence[str] | None = None) -> int:
+    """How much Meta recommends now."""
+    row = connection.execute(
+        f"SELECT count(*) FROM meta_ads.meta_recommendations WHERE {_CURRENT}",
+        {"accounts": None if accounts is None else list(accounts)},
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def scores_now(
-    connection: Connection[Any], accounts: Sequence[str] | None = None
+    connection: Connection[Any], accounts: Sequence[str] | None = None, limit: int | None = None
 ) -> list[ScoreNow]:
-    """The newest score of each account that has one."""
+    """The newest score of each account that has one, by account."""
     cursor = connection.cursor(row_factory=class_row(ScoreNow))
     return cursor.execute(
         """
-        SELECT DISTINCT ON (account_id) account_id, day,
-            coalesce(live_score, score)::float8 AS score,
+        SELECT known.account_id, newest.day, newest.score,
             (SELECT coalesce(earlier.score, earlier.live_score)::float8
              FROM meta_ads.opportunity_scores AS earlier
-             WHERE earlier.account_id = known.account_id AND earlier.day = known.day - %(back)s
+             WHERE earlier.account_id = known.account_id AND earlier.day = newest.day - %(back)s
             ) AS before
-        FROM meta_ads.opportunity_scores AS known
-        WHERE (%(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s))
-            AND coalesce(live_score, score) IS NOT NULL
-        ORDER BY account_id, day DESC
+        FROM meta_ads.meta_ad_accounts AS known
+        CROSS JOIN LATERAL (
+            SELECT day, coalesce(live_score, score)::float8 AS score
+            FROM meta_ads.opportunity_scores
+            WHERE account_id = known.account_id AND coalesce(live_score, score) IS NOT NULL
+            ORDER BY day DESC LIMIT 1
+        ) AS newest
+        WHERE %(accounts)s::text[] IS NULL OR known.account_id = ANY (%(accounts)s)
+        ORDER BY known.account_id LIMIT %(limit)s
         """,
-        {"accounts": None if accounts is None else list(accounts), "back": _FOUR_WEEKS},
+        {
+            "accounts": None if accounts is None else list(accounts),
+            "back": _FOUR_WEEKS,
+            "limit": limit,
+        },
     ).fetchall()
 
 

@@ -68,13 +68,13 @@ def judge(account: Accounts = None, as_json: AsJson = False) -> None:
 @app.command("list")
 def list_advice(account: Accounts = None, limit: Limit = 20, as_json: AsJson = False) -> None:
     """List the open advice, the most urgent first: what, why, numbers, doubt."""
-    from meta_pipeline.advisor import open_advice, recommended
+    from meta_pipeline.advisor import count_recommended, open_advice
 
     with opened_warehouse() as (_, warehouse):
         ids = [one.account_id for one in stored(warehouse, account)] if account else None
         with warehouse.connection() as connection:
             advices = open_advice(connection, ids, limit=limit)
-            theirs = len(recommended(connection, ids))
+            theirs = count_recommended(connection, ids)
     if as_json:
         write_json([asdict(one) for one in advices])
         return

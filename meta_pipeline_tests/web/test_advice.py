@@ -164,6 +164,29 @@ def test_who_dismisses_stays_on_the_page(browser: httpx2.Client) -> None:
     assert TOLD.findall(nowhere), "what stood there is gone: the first page"
 
 
+def test_of_what_meta_recommends_a_page_has_the_first(
+    browser: httpx2.Client, web_warehouse: Warehouse
+) -> None:
+    account = "act_78"
+    with web_warehouse.connection() as connection:
+        Rows(connection).account(account)
+        connection.execute(
+            "INSERT INTO meta_ads.meta_recommendations (recommendation_id, account_id,"
+            " recommendation_type, object_ids, first_seen_at, last_seen_at, data_as_of)"
+            " SELECT 'of-78-' || n, %s, 'MUSIC', '[]', %s, %s, %s FROM generate_series(1, 51) AS n",
+            (account, NOW, NOW, NOW),
+        )
+    page = browser.get(f"/advice?account={account}").text
+    assert page.count(">Music</th>") == 50
+    assert "There is more: all of it is in <code>meta-pipeline advice meta</code>" in page
+    assert "There is more: choose an account" in browser.get("/advice").text
+    with web_warehouse.connection() as connection:
+        connection.execute(
+            "DELETE FROM meta_ads.meta_recommendations WHERE account_id = %s", (account,)
+        )
+    assert "There is more" not in browser.get("/advice").text
+
+
 def test_what_is_too_much_for_a_page_is_asked_on_a_terminal(
     browser: httpx2.Client, web_warehouse: Warehouse
 ) -> None:

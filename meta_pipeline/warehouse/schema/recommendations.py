@@ -30,6 +30,11 @@ meta_recommendations = table(
     moment("gone_at", "When it was first not recommended any more; null: it still is"),
     moment("data_as_of", "When Meta gave this row", nullable=False),
     sa.Index(None, "account_id"),
+    sa.Index(
+        "meta_recommendations_current_idx",
+        "account_id",
+        postgresql_where=sa.text("gone_at IS NULL"),
+    ),
 )
 
 opportunity_scores = table(

@@ -68,8 +68,11 @@ def advice(visit: Visit) -> Response:
         )
         asked = last_asked(connection, account) if account else None
         record = track_record(connection, asked_of["accounts"], limit=_SETTLED_SHOWN)
-        of_meta = recommended(connection, asked_of["accounts"]) if page.number == 1 else []
-        scores = scores_now(connection, asked_of["accounts"]) if page.number == 1 else []
+        # One more says that there is more.
+        of_meta, scores = (
+            read(connection, asked_of["accounts"], _OF_META_SHOWN + 1) if page.number == 1 else []
+            for read in (recommended, scores_now)
+        )
     view = {"account": account, "kind": kind}
     here = address(PATH, view, page=params.get("page"), after=after, before=before)
 
@@ -99,8 +102,8 @@ def advice(visit: Visit) -> Response:
         record=record,
         asked=asked if page.number == 1 else None,
         of_meta=of_meta[:_OF_META_SHOWN],
-        of_meta_more=max(len(of_meta) - _OF_META_SHOWN, 0),
-        scores=scores,
+        of_meta_more=max(len(of_meta), len(scores)) > _OF_META_SHOWN,
+        scores=scores[:_OF_META_SHOWN],
         most_characters=_LONGEST_REASON,
     )
 
