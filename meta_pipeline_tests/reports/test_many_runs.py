@@ -14,7 +14,7 @@ from meta_pipeline.reports import status
 from meta_pipeline.reports.status import read_status
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.stores import runs
-from meta_pipeline_tests.postgres import rows_touched
+from meta_pipeline_tests.postgres import rows_read, rows_touched
 
 NOW = datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
 ACCOUNTS, RUNS = 10, 6_000
@@ -105,6 +105,49 @@ def test_when_accounts_were_synced_last_is_told_by_their_last_runs(fleet: Wareho
             query = status._HEALTH.format(columns)
             # Back to the last of each kind, not through all of an account's runs.
             assert rows_touched(connection, query, ALL, table="sync_runs") <= 20 * ACCOUNTS
+
+
+def test_health_walks_no_history_of_an_account_that_never_succeeded(fleet: Warehouse) -> None:
+    """Entities of the first account were read long ago, those of the others never."""
+    with fleet.connection() as connection:
+        connection.execute("UPDATE meta_ads.sync_runs SET scope = 'insights'")
+        connection.execute(
+            "UPDATE meta_ads.sync_runs SET scope = 'campaigns,adsets,ads,insights'"
+            " WHERE account_id = 'act_1' AND sync_run_id = '1-5000'"
+        )
+        connection.execute(
+            "UPDATE meta_ads.sync_runs SET status = 'fail' WHERE account_id = 'act_2'"
+        )
+        connection.execute(
+            "UPDATE meta_ads.sync_runs SET scope = 'creatives' WHERE account_id = 'act_3'"
+        )
+        connection.execute(
+            "UPDATE meta_ads.sync_runs SET started_at = started_at + interval '1 year'"
+            " WHERE sync_run_id = '4-2'"
+        )
+    with psycopg.connect(fleet.url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE meta_ads.sync_runs")
+    with fleet.connection() as connection:
+        connection.execute("SELECT set_config('meta_ads.now', %s, true)", (NOW.isoformat(),))
+        before = rows_read(connection, "sync_runs")
+        found = {
+            row[0]: row[1:]
+            for row in connection.execute(
+                "SELECT account_id, last_success_at, entities_synced_at, insights_synced_at,"
+                " last_attempt_at FROM meta_ads.sync_health"
+            )
+        }
+        # Of one lateral look at most a hundred runs, and what each kind has; there are four looks.
+        assert rows_read(connection, "sync_runs") - before <= 4 * 110 * (ACCOUNTS - 2)
+
+    def ago(run: int) -> datetime:
+        return NOW - run * timedelta(minutes=10)
+
+    assert found["act_1"] == (ago(2), ago(5000), ago(2), ago(2))
+    assert found["act_2"] == (None, None, None, ago(1))
+    assert found["act_3"] == (None, None, None, None)
+    assert found["act_4"] == (ago(3), None, ago(3), ago(3))
+    assert found["act_5"] == (ago(2), None, ago(2), ago(2))
 
 
 def test_failures_are_counted_back_to_the_last_success_and_no_further(fleet: Warehouse) -> None:

@@ -75,41 +75,96 @@ SELECT
     usage.meter AS usage_meter,
     latest.connection_id
 FROM meta_ads.meta_ad_accounts AS account
+-- Of each kind the newest run, if it is among the account's newest hundred; else of all, found by
+-- index as the newest of each scope and status. Both say the same, and the second is asked only where
+-- the first is empty: an account that failed for a year has that many runs to walk through.
 LEFT JOIN LATERAL (
-    SELECT finished_at FROM meta_ads.sync_runs
-    WHERE account_id = account.account_id AND status = 'success'
-        AND meta_ads.past(started_at) IS NOT NULL
-        AND NOT string_to_array(scope, ',')
+    (
+        SELECT finished_at FROM (
+            SELECT scope, status, started_at, finished_at FROM meta_ads.sync_runs
+            WHERE account_id = account.account_id AND meta_ads.past(started_at) IS NOT NULL
+            ORDER BY started_at DESC LIMIT 100
+        ) AS recent
+        WHERE status = 'success' AND NOT string_to_array(scope, ',')
             <@ ARRAY['creatives', 'activities', 'recommendations', 'custom_conversions',
                 'custom_audiences', 'images', 'insights_hourly', 'insights_breakdown', 'custom_reports', 'by_id']
-    ORDER BY started_at DESC LIMIT 1
+        ORDER BY started_at DESC LIMIT 1
+    )
+    UNION ALL
+    (
+        SELECT finished_at FROM meta_ads.newest_runs(account.account_id)
+        WHERE status = 'success' AND NOT string_to_array(scope, ',')
+            <@ ARRAY['creatives', 'activities', 'recommendations', 'custom_conversions',
+                'custom_audiences', 'images', 'insights_hourly', 'insights_breakdown', 'custom_reports', 'by_id']
+        ORDER BY started_at DESC LIMIT 1
+    )
+    LIMIT 1
 ) AS success ON true
 LEFT JOIN LATERAL (
-    -- coalesce: Postgres takes @> alone for hardly ever true, and would read and sort all of an
-    -- account's runs instead of going back to the first by an index.
-    SELECT finished_at FROM meta_ads.sync_runs
-    WHERE account_id = account.account_id AND status = 'success'
-        AND meta_ads.past(started_at) IS NOT NULL
-        AND coalesce(string_to_array(scope, ',') @> ARRAY['campaigns', 'adsets', 'ads'], false)
-    ORDER BY started_at DESC LIMIT 1
+    (
+        SELECT finished_at FROM (
+            SELECT scope, status, started_at, finished_at FROM meta_ads.sync_runs
+            WHERE account_id = account.account_id AND meta_ads.past(started_at) IS NOT NULL
+            ORDER BY started_at DESC LIMIT 100
+        ) AS recent
+        WHERE status = 'success'
+            AND string_to_array(scope, ',') @> ARRAY['campaigns', 'adsets', 'ads']
+        ORDER BY started_at DESC LIMIT 1
+    )
+    UNION ALL
+    (
+        SELECT finished_at FROM meta_ads.newest_runs(account.account_id)
+        WHERE status = 'success'
+            AND string_to_array(scope, ',') @> ARRAY['campaigns', 'adsets', 'ads']
+        ORDER BY started_at DESC LIMIT 1
+    )
+    LIMIT 1
 ) AS entities_run ON true
 LEFT JOIN LATERAL (
-    SELECT finished_at FROM meta_ads.sync_runs
-    WHERE account_id = account.account_id AND status = 'success'
-        AND meta_ads.past(started_at) IS NOT NULL
-        AND coalesce(string_to_array(scope, ',') @> ARRAY['insights'], false)
-    ORDER BY started_at DESC LIMIT 1
+    (
+        SELECT finished_at FROM (
+            SELECT scope, status, started_at, finished_at FROM meta_ads.sync_runs
+            WHERE account_id = account.account_id AND meta_ads.past(started_at) IS NOT NULL
+            ORDER BY started_at DESC LIMIT 100
+        ) AS recent
+        WHERE status = 'success' AND string_to_array(scope, ',') @> ARRAY['insights']
+        ORDER BY started_at DESC LIMIT 1
+    )
+    UNION ALL
+    (
+        SELECT finished_at FROM meta_ads.newest_runs(account.account_id)
+        WHERE status = 'success' AND string_to_array(scope, ',') @> ARRAY['insights']
+        ORDER BY started_at DESC LIMIT 1
+    )
+    LIMIT 1
 ) AS insights_run ON true
 LEFT JOIN LATERAL (
-    SELECT started_at, finished_at, status, error_summary, meta_call_count_total, not_before,
-        connection_id, app_key
-    FROM meta_ads.sync_runs
-    WHERE account_id = account.account_id AND status <> 'refused'
-        AND meta_ads.past(started_at) IS NOT NULL
-        AND NOT string_to_array(scope, ',')
+    (
+        SELECT started_at, finished_at, status, error_summary, meta_call_count_total, not_before,
+            connection_id, app_key
+        FROM (
+            SELECT scope, status, started_at, finished_at, error_summary, meta_call_count_total,
+                not_before, connection_id, app_key
+            FROM meta_ads.sync_runs
+            WHERE account_id = account.account_id AND meta_ads.past(started_at) IS NOT NULL
+            ORDER BY started_at DESC LIMIT 100
+        ) AS recent
+        WHERE status <> 'refused' AND NOT string_to_array(scope, ',')
             <@ ARRAY['creatives', 'activities', 'recommendations', 'custom_conversions',
                 'custom_audiences', 'images', 'insights_hourly', 'insights_breakdown', 'custom_reports', 'by_id']
-    ORDER BY started_at DESC LIMIT 1
+        ORDER BY started_at DESC LIMIT 1
+    )
+    UNION ALL
+    (
+        SELECT started_at, finished_at, status, error_summary, meta_call_count_total, not_before,
+            connection_id, app_key
+        FROM meta_ads.newest_runs(account.account_id)
+        WHERE status <> 'refused' AND NOT string_to_array(scope, ',')
+            <@ ARRAY['creatives', 'activities', 'recommendations', 'custom_conversions',
+                'custom_audiences', 'images', 'insights_hourly', 'insights_breakdown', 'custom_reports', 'by_id']
+        ORDER BY started_at DESC LIMIT 1
+    )
+    LIMIT 1
 ) AS latest ON true
 LEFT JOIN LATERAL (
     SELECT until, what
