@@ -174,6 +174,15 @@ class GraphClient:
         sibling._caller = caller
         return sibling
 
+    def within(self, seconds: float) -> GraphClient:
+        """A sibling that shares the connection pool, and is answered in so many seconds from now
+        or not at all: DeadlineExceeded.
+        """
+        sibling = object.__new__(type(self))
+        transport = self._caller.transport.within(seconds)
+        sibling._caller = replace(self._caller, transport=transport)
+        return sibling
+
     def with_token(self, access_token: str, *, signs: bool = True, app: str = APP) -> GraphClient:
         """A sibling under another token that shares the connection pool.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import hmac
+import math
 import os
 import ssl
 import time
@@ -109,7 +110,8 @@ class Transport:
         self.hidden = tuple(hidden)
         self._connect_seconds = min(connect_timeout_seconds, deadline_seconds)
         self._read_seconds = read_timeout_seconds
-        self._deadline_seconds = deadline_seconds
+        self.deadline_seconds = deadline_seconds
+        self.ends_at = math.inf
         self._max_answer_bytes = max_answer_bytes
         self._timer = timer
         self._session = _session(
@@ -142,6 +144,13 @@ class Transport:
         sibling.hidden = (*self.hidden, *secrets)
         return sibling
 
+    def within(self, seconds: float) -> Transport:
+        """The same connections and token; all its requests are over in so many seconds from now."""
+        sibling = copy.copy(self)
+        sibling.deadline_seconds = min(self.deadline_seconds, seconds)
+        sibling.ends_at = min(self.ends_at, self._timer() + seconds)
+        return sibling
+
     def close(self) -> None:
         self._session.close()
 
@@ -168,10 +177,10 @@ class Transport:
             repeated.append(proof)
         where = {"data": signed} if method == "POST" else {"params": signed}
         start = self._timer()
-        allowance = Allowance(
-            self._timer, self._deadline_seconds, self._read_seconds, self._max_answer_bytes
-        )
+        seconds = min(self.deadline_seconds, self.ends_at - start)
+        allowance = Allowance(self._timer, seconds, self._read_seconds, self._max_answer_bytes)
         try:
+            allowance.seconds()  # where none is left, nothing is asked
             with within(allowance):
                 response = self._session.request(
                     method,
@@ -203,9 +212,7 @@ class Transport:
     def _why(self, error: Exception) -> tuple[Cause, str]:
         host = urlsplit(self.base_url).netloc
         if isinstance(error, TooLate):
-            return Cause.LATE, (
-                f"{host} did not end its answer within {self._deadline_seconds:g} s"
-            )
+            return Cause.LATE, (f"{host} did not end its answer within {self.deadline_seconds:g} s")
         if isinstance(error, TooLarge):
             most = self._max_answer_bytes / 1_000_000
             return Cause.LARGE, f"the answer of {host} is larger than {most:g} MB"

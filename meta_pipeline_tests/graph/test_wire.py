@@ -126,6 +126,22 @@ def test_a_drip_ends_with_the_calls_time(
     assert len(time.slept) == 2
 
 
+def test_calls_of_one_time_are_over_together(
+    speaking: Callable[[Speak], RawServer], make_client: MakeClient
+) -> None:
+    """The first takes all of it: no later one is made, nor the same one again."""
+    server = speaking(DRIPS["body"])
+    seconds = itertools.count()
+    client = make_client(
+        base_url=server.url, timer=lambda: float(next(seconds)), max_answer_bytes=10**9
+    )
+    bound = client.within(9)
+    for _ in range(3):
+        with pytest.raises(DeadlineExceeded, match="did not end its answer within 9 s"):
+            bound.me()
+    assert server.asked == 1
+
+
 def test_a_server_that_says_nothing_is_left_at_the_deadline(
     speaking: Callable[[Speak], RawServer], make_client: MakeClient
 ) -> None:

@@ -34,9 +34,11 @@ class AskedConnection:
     def is_environment(self) -> bool:
         return self.label == ENVIRONMENT
 
-    def accounts(self) -> Iterator[dict[str, Any]]:
-        """The accounts it lists, of those that are read over it; GraphError where it may not."""
-        for page in self.client.pages(
+    def accounts(self, seconds: float) -> Iterator[dict[str, Any]]:
+        """The accounts it lists, of those that are read over it; GraphError where it may not, or
+        not in so many seconds.
+        """
+        for page in self.client.within(seconds).pages(
             "me/adaccounts",
             {"fields": "id,name,currency,timezone_name,account_status"},
             account_id=None,

@@ -42,7 +42,12 @@ Calls = Annotated[
     int, typer.Option("--calls", min=1, help="Accounts to ask at most; each is one call.")
 ]
 Within = Annotated[
-    str, typer.Option("--within", metavar="TIME", help="No account is asked after so long.")
+    str,
+    typer.Option(
+        "--within",
+        metavar="TIME",
+        help="How long Meta may take for token, list and settings; no account is asked after it.",
+    ),
 ]
 
 
@@ -61,7 +66,8 @@ def check(
     finding, whatever --limit says.
 
     Exit code: 0 all is well, 1 something needs a fix, which is said beside it, 3 cannot tell: the
-    database did not answer within a minute, or a lock held a table for more than five seconds.
+    database did not answer within a minute, or Meta within the time given, or a lock held a table
+    for more than five seconds.
     """
     longest = length(within) or timedelta(0)
     findings = [*data_findings()] if data else [*_needs(account or (), calls, longest)]
@@ -105,7 +111,7 @@ def _print(findings: list[CheckFinding], limit: int, problems: int, unknown: int
     if problems:
         say(f"{problems} {word}. Nothing was changed.")
     elif unknown:
-        say("Cannot tell whether all is well: the database did not answer in time.")
+        say("Cannot tell whether all is well: not everything was answered in time.")
     elif any(one.is_partial for one in findings):
         say("All that was looked at is well; some accounts were left out, as said above.")
     else:

@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
-from meta_pipeline.graph import GraphError, PermissionDenied, Reauthorize, VersionExpired
+from meta_pipeline.graph import (
+    DeadlineExceeded,
+    GraphError,
+    PermissionDenied,
+    Reauthorize,
+    VersionExpired,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +41,11 @@ def failed(what: str, subject: str, error: GraphError) -> CheckFinding:
         fix = "Put a new token in META_ACCESS_TOKEN; docs/tokens.md shows how to get one."
     elif isinstance(error, VersionExpired):
         fix = "Set META_API_VERSION=v26.0, or leave it out."
-    return CheckFinding(what, subject, ok=False, text=f"{error.message}{code}", fix=fix)
+    elif isinstance(error, DeadlineExceeded):
+        fix = (
+            "Check again in a few minutes; where answers really take so long, with a longer "
+            "--within and META_CALL_DEADLINE_SECONDS."
+        )
+    is_known = not isinstance(error, DeadlineExceeded)
+    text = f"{error.message}{code}"
+    return CheckFinding(what, subject, ok=False, text=text, fix=fix, is_known=is_known)

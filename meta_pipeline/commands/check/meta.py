@@ -10,7 +10,13 @@ import psycopg
 
 from meta_pipeline.commands.terminal.console import errors, say, styled
 from meta_pipeline.embedded import EmbeddedPostgresError
-from meta_pipeline.graph import GraphError, Reauthorize, version_state
+from meta_pipeline.graph import (
+    DeadlineExceeded,
+    GraphClient,
+    GraphError,
+    Reauthorize,
+    version_state,
+)
 from meta_pipeline.reports.status import read_status
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse, WarehouseError
@@ -86,7 +92,8 @@ def meta_findings(
         if settings.is_simulated:
             yield not_metas(settings.graph_url, host)
         if connections[0].is_environment:
-            yield from token_findings(connections[0].client, settings)
+            client = connections[0].client.within(asked.within.total_seconds())
+            yield from token_findings(client, settings)
         yield from _accounts(connections, settings, asked, host)
         yield from _version(version, notices)
 
@@ -109,10 +116,11 @@ def _accounts(
     listed: list[tuple[AskedConnection, list[dict[str, Any]]]] = []
     problems: list[CheckFinding] = []
     reached: dict[str, dict[str, Any]] = {}
+    seconds = asked.within.total_seconds()
     for connection in connections:
         try:
             # An account that two connections reach is read over the better one, which comes first.
-            rows = [one for one in connection.accounts() if one["id"] not in reached]
+            rows = [one for one in connection.accounts(seconds) if one["id"] not in reached]
         except GraphError as error:
             problems.append(_no_list(connection, host, error))
             continue
@@ -137,7 +145,8 @@ def _accounts(
             if (asked.names(one) if asked.accounts else not settings.leaves_out(one["id"]))
         ]
         reader = AccountProbe(
-            connection.client,
+            # What was begun in time gets as long again.
+            connection.client.within(2 * budget.seconds),
             budget,
             asked.blocked,
             lambda told: say(styled(told, "dim"), to=errors),
@@ -150,11 +159,16 @@ def _accounts(
             readable = (connection, finding.subject.partition(" ")[0]) if is_read else readable
         # One budget for all connections: whose token a call is made with does not make it cheaper.
         budget = budget.without(reader.asked, reader.seconds)
-    for setting, value, refusal, todo in (
-        settings_asked(readable[0].client, settings, readable[1]) if readable else ()
-    ):
+    if readable:
+        yield from _settings(readable[0].client.within(seconds), settings, readable[1])
+
+
+def _settings(client: GraphClient, settings: Settings, account_id: str) -> Iterator[CheckFinding]:
+    for setting, value, refusal, todo in settings_asked(client, settings, account_id):
         text = refusal.message if refusal else f"{value}: Meta takes it"
-        yield CheckFinding("Insights", setting, ok=refusal is None, text=text, fix=todo)
+        is_known = not isinstance(refusal, DeadlineExceeded)
+        ok = refusal is None
+        yield CheckFinding("Insights", setting, ok=ok, text=text, fix=todo, is_known=is_known)
 
 
 def _no_list(connection: AskedConnection, host: str, error: GraphError) -> CheckFinding:

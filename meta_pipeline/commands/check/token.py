@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from meta_pipeline import quality
-from meta_pipeline.graph import GraphClient, GraphError, TokenInfo
+from meta_pipeline.graph import DeadlineExceeded, GraphClient, GraphError, TokenInfo
 from meta_pipeline.settings import Settings, SettingsError
 
 from .asked import ENVIRONMENT, AskedConnection
@@ -38,6 +38,9 @@ def token_findings(client: GraphClient, settings: Settings) -> Iterator[CheckFin
     try:
         # A token may not look at itself: Meta wants the app's own id and secret for that.
         info = client.debug_token(app_id=settings.app_id)
+    except DeadlineExceeded as error:
+        yield failed("Scopes", name, error)
+        return
     except GraphError:
         hint = "scopes and expiry not known: set META_APP_ID and META_APP_SECRET to see them"
         yield CheckFinding("Token", name, ok=True, text=f"valid; {hint}")

@@ -117,6 +117,18 @@ def test_the_command_shows_problems_first_and_says_how_many_more(
     assert sum(row["what"] == "Account" for row in rows) == TOTAL
 
 
+def test_a_meta_that_drips_is_given_the_time_of_the_command(shell: Shell, sim: Simulator) -> None:
+    shell.patch.setenv("META_GRAPH_URL", sim.url)
+    for path in ("/me", "/me/adaccounts"):
+        sim.fail("GET", path, with_=Fault.drip(0.05), times=None)
+    told = shell.run("check", "--within", "1s", "--json")
+    late = [row for row in json.loads(told.output) if not row["is_known"]]
+    assert [row["what"] for row in late] == ["Token", "Accounts"]
+    assert all("within 1 s" in row["text"] and "--within" in row["fix"] for row in late)
+    assert told.exit_code == 3
+    assert len(sim.journal) == 2, "and neither was asked again"
+
+
 def test_the_command_asks_one_account_by_id_or_name(shell: Shell, sim: Simulator) -> None:
     shell.patch.setenv("META_GRAPH_URL", sim.url)
     one = sim.world.accounts()[7]
