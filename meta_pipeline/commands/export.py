@@ -82,6 +82,7 @@ def _facts(done: "Exported") -> dict[str, Any]:
         "is_simulated": done.manifest.is_simulated,
         "files_written": [one.path for _, one in done.written],
         "rows_written": done.rows_written,
+        "files_adopted": [one.path for _, one in done.adopted],
         "files_removed": list(done.removed),
         "unfit_values": done.unfit,
         "tables": {
@@ -106,9 +107,8 @@ def _show(done: "Exported") -> None:
         whole=("data as of",),
     )
     for name, files in done.manifest.tables.items():
-        if not files.files:
+        if not (size_bytes := sum(one.size_bytes for one in files.files)):
             continue
-        size_bytes = sum(one.size_bytes for one in files.files)
         add_row(
             shown,
             name,
@@ -119,8 +119,9 @@ def _show(done: "Exported") -> None:
             f"{files.data_as_of:%Y-%m-%d %H:%M}" if files.data_as_of else "-",
         )
     console.print(shown)
+    kept = f"{len(done.adopted):,} kept of an export that was stopped, " if done.adopted else ""
     say(
-        f"{len(done.written):,} files written with {done.rows_written:,} rows, "
+        f"{len(done.written):,} files written with {done.rows_written:,} rows, {kept}"
         f"{len(done.removed):,} gone; everything is as of {done.read_at:%Y-%m-%d %H:%M:%S} UTC."
     )
     for column, count in done.unfit.items():

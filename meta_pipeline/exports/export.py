@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 from psycopg import IsolationLevel
@@ -19,33 +19,35 @@ from meta_pipeline.warehouse.tenancy import begin_session
 
 from .errors import ExportBusy, ExportError, LibrariesMissing, PlaceTaken
 from .manifest import A_FILE, FILES, MANIFEST, ExportedFile, Manifest, Superseded, TableFiles
-from .parts import ExportScope, FilePart, PartKey, parts
+from .parts import ExportScope, FilePart, PartKey, history_of, parts
+from .pending import NamedFile, Pending
 from .places import Destination
 from .tables import Table, chosen, exported
 
 KEPT: Final = timedelta(days=1)
 """How long a file stays after it was replaced, for who reads by an older manifest."""
-_PENDING: Final = "pending.json"
-"""Files that are about to be written: what it lists and the manifest does not, was left behind."""
 # As long as the transaction: of an export that is killed none is left behind.
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('meta_ads:export:' || %s, 0))"
 _READ_AT = "SELECT now(), current_user::text, row_security_active('meta_ads.meta_insights')"
 _SIMULATED = "SELECT coalesce(bool_or(is_simulated), false) FROM meta_ads.meta_ad_accounts"
 
 OnFile = Callable[[str, ExportedFile], None]
+_New = dict[tuple[str, PartKey], tuple[Table, FilePart]]
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
     """What an export did: the manifest it wrote, and which files of it are new.
 
-    `removed` are the paths of parts that have no rows any more, `read_at` the moment whose rows
-    all files that were looked at hold.
+    `adopted` are files that an export which was stopped had put, and that still hold what Postgres
+    has. `removed` are the paths of parts that have no rows any more, `read_at` the moment whose
+    rows all files that were looked at hold.
     """
 
     manifest: Manifest
     read_at: datetime
-    written: tuple[tuple[str, ExportedFile], ...]
+    written: tuple[NamedFile, ...]
+    adopted: tuple[NamedFile, ...]
     removed: tuple[str, ...]
 
     @property
@@ -74,6 +76,7 @@ def export(
     tenant: str | None = None,
     keep: timedelta = KEPT,
     on_file: OnFile = lambda table, file: None,
+    clock: Callable[[], float] = monotonic,
 ) -> Exported:
     """Bring the files at a place up to date with the database at `url`.
 
@@ -81,7 +84,9 @@ def export(
     changed are written; those without rows leave the manifest. `accounts` and `days` narrow what is
     looked at, and the rest of the manifest stays: whole months count. With a `tenant` its rows are
     all there is. `on_file` is told of each file. Raises ExportError and WarehouseError; then the
-    manifest is what it was, and so are its files.
+    manifest is what it was, and so are its files. What was put until then is not lost: the next
+    export adopts each file whose part has not changed since; `clock`, in seconds, says how often
+    they are written down.
     """
     _require_libraries()
     scope = ExportScope(accounts, days)
@@ -92,18 +97,22 @@ def export(
                 f"Another export writes to {place.address}. Nothing was done: let it finish, and "
                 "say it again."
             )
-        return _Run(connection, place, scope, tenant).run(tables, keep, on_file)
+        return _Run(connection, place, scope, tenant, clock).run(tables, keep, on_file)
 
 
 class _Run:
     """One export, within its transaction."""
 
     def __init__(
-        self, connection: Connection, place: Destination, scope: ExportScope, tenant: str | None
+        self,
+        connection: Connection,
+        place: Destination,
+        scope: ExportScope,
+        tenant: str | None,
+        clock: Callable[[], float],
     ) -> None:
-        self._connection = connection
-        self._place = place
-        self._scope = scope
+        self._connection, self._place, self._scope = connection, place, scope
+        self._clock = clock
         row = connection.execute(_READ_AT).fetchone()
         assert row is not None
         self._read_at, user, is_apart = row
@@ -114,34 +123,26 @@ class _Run:
 
     def run(self, wanted: Collection[str] | None, keep: timedelta, on_file: OnFile) -> Exported:
         known = exported(self._connection)
-        tables = chosen(known, wanted)
-        before = self._before()
+        before, history = self._before(), history_of(self._connection)
         found = {
-            table: parts(self._connection, table, self._scope)
-            for table in tables
+            table: parts(self._connection, table, self._scope, history)
+            for table in chosen(known, wanted)
             if self._scope.reaches(table)
         }
-        new: dict[tuple[str, PartKey], str] = {}
-        for table, now in found.items():
-            known_as = {one.key: one.fingerprint for one in before.files_of(table.name)}
-            changed = (part.key for part in now if known_as.get(part.key) != part.fingerprint)
-            new |= {(table.name, key): key.new_path(table) for key in changed}
+        new = _changed(before, found)
         with self._place.staging() as staging:
-            before = self._swept(before, keep, staging)
-            # Before the first file: if this process ends in between, the next export finds them
-            # here.
-            self._place.write(_PENDING, json.dumps(list(new.values())).encode(), staging)
-            written: list[tuple[str, ExportedFile]] = []
-            for table, now in found.items():
-                for part in now:
-                    path = new.get((table.name, part.key))
-                    if path is not None:
-                        written.append((table.name, self._write(table, part, path, staging)))
-                        on_file(*written[-1])
+            pending = Pending(self._place, staging, before, known, self._clock)
+            adopted, apart = self._adopted(pending, new), self._apart(pending, known, found)
+            before = self._swept(before, keep, staging, pending, [*adopted, *apart])
+            for name, one in adopted:
+                del new[name, one.key]
+            written = self._written(new.values(), staging, pending, on_file)
             dropped = before.tables.keys() - known.keys() if wanted is None else set()
-            after = self._after(before, found, written, dropped)
+            after = self._after(before, found, [*adopted, *written], dropped)
             self._publish(before, after, staging)
-        return Exported(after, self._read_at, tuple(written), before.without_successor(after))
+            pending.end(apart)
+        gone = before.without_successor(after)
+        return Exported(after, self._read_at, tuple(written), tuple(adopted), gone)
 
     def _before(self) -> Manifest:
         text = self._place.read(MANIFEST)
@@ -155,15 +156,44 @@ class _Run:
             )
         return found
 
-    def _swept(self, manifest: Manifest, keep: timedelta, staging: Path) -> Manifest:
-        """Remove what nobody reads any more, and what an export that was stopped left behind."""
-        try:
-            listed = json.loads(self._place.read(_PENDING) or b"[]")
-        except (ValueError, RecursionError):
-            listed = []  # of a list that is none, no files
-        pending = listed if isinstance(listed, list) else []
-        left_behind = {path for path in pending if isinstance(path, str)} - manifest.paths
-        if left_behind:
+    def _adopted(self, pending: Pending, new: _New) -> list[NamedFile]:
+        """Files that were put, that hold what has changed since the manifest, and lie there."""
+        sizes: dict[str, dict[str, int]] = {}
+        adopted: dict[tuple[str, PartKey], NamedFile] = {}
+        for name, one in pending.left.files:
+            _, part = new.get((name, one.key), (None, None))
+            if part is None or part.fingerprint != one.fingerprint:
+                continue
+            # Whoever removed a file that no manifest lists did nothing wrong.
+            folder, _, file = one.path.rpartition("/")
+            if folder not in sizes:
+                sizes[folder] = self._place.sizes(folder)
+            if sizes[folder].get(file) == one.size_bytes:
+                adopted[name, one.key] = (name, one)
+        return list(adopted.values())
+
+    def _apart(
+        self, pending: Pending, known: Collection[str], found: Collection[Table]
+    ) -> list[NamedFile]:
+        """Files that were put, of parts that are not looked at: the next export may."""
+        looked_at = {table.name for table in found}
+        return [
+            (name, one)
+            for name, one in pending.left.files
+            if name in known and not (name in looked_at and self._scope.holds(one.key))
+        ]
+
+    def _swept(
+        self,
+        manifest: Manifest,
+        keep: timedelta,
+        staging: Path,
+        pending: Pending,
+        kept: Collection[NamedFile],
+    ) -> Manifest:
+        """Remove what nobody reads any more, and what an export left behind that was stopped."""
+        left_behind = pending.keep(kept)
+        if pending.left.paths:
             for name, table in manifest.tables.items():  # a list may name them already
                 self._list(name, table, staging)
         old = {one.path for one in manifest.superseded if one.since <= self._read_at - keep}
@@ -171,6 +201,23 @@ class _Run:
             if A_FILE.fullmatch(path):  # whoever may write there says nothing about other folders
                 self._place.remove(path)
         return manifest.without_superseded(old)
+
+    def _written(
+        self,
+        new: Collection[tuple[Table, FilePart]],
+        staging: Path,
+        pending: Pending,
+        on_file: OnFile,
+    ) -> list[NamedFile]:
+        written: list[NamedFile] = []
+        paths = [part.key.new_path(table) for table, part in new]
+        # Before the first file: if this process ends in between, the next export finds them there.
+        pending.begin(paths)
+        for path, (table, part) in zip(paths, new, strict=True):
+            written.append((table.name, self._write(table, part, path, staging)))
+            pending.add(written[-1])
+            on_file(*written[-1])
+        return written
 
     def _write(self, table: Table, part: FilePart, path: str, staging: Path) -> ExportedFile:
         from .parquet import write_part  # noqa: PLC0415  # pyarrow is an extra
@@ -207,7 +254,7 @@ class _Run:
         self,
         before: Manifest,
         found: dict[Table, list[FilePart]],
-        written: list[tuple[str, ExportedFile]],
+        put: list[NamedFile],
         dropped: Collection[str],
     ) -> Manifest:
         tables = {name: table for name, table in before.tables.items() if name not in dropped}
@@ -218,7 +265,11 @@ class _Run:
                 for one in before.files_of(table.name)
                 if one.key in alive or not self._scope.holds(one.key)
             }
-            files |= {one.key: one for name, one in written if name == table.name}
+            files |= {
+                one.key: replace(one, current_at=self._read_at)
+                for name, one in put
+                if name == table.name
+            }
             tables[table.name] = TableFiles.of(table, files.values())
         row = self._connection.execute(_SIMULATED).fetchone()
         after = replace(
@@ -239,11 +290,23 @@ class _Run:
         self._place.write(MANIFEST, after.as_json(), staging)
         for name in before.tables.keys() - after.tables.keys():
             self._place.remove(f"{name}/{FILES}")
-        self._place.remove(_PENDING)
 
     def _list(self, name: str, table: TableFiles, staging: Path) -> None:
         lines = "".join(f"{self._place.url(one.path)}\n" for one in table.files)
         self._place.write(f"{name}/{FILES}", lines.encode(), staging)
+
+
+def _changed(before: Manifest, found: dict[Table, list[FilePart]]) -> _New:
+    """Parts whose rows are not those of the manifest's file."""
+    new: _New = {}
+    for table, now in found.items():
+        known_as = {one.key: one.fingerprint for one in before.files_of(table.name)}
+        new |= {
+            (table.name, part.key): (table, part)
+            for part in now
+            if known_as.get(part.key) != part.fingerprint
+        }
+    return new
 
 
 @contextmanager

@@ -57,7 +57,12 @@ class ExportedFile:
     def from_json(cls, read: Mapping[str, Any]) -> ExportedFile:
         """As a manifest has it; one of `_UNREADABLE` for anything else."""
         # A dataclass checks nothing, and by these paths files are listed and removed.
-        if not (A_FILE.fullmatch(read["path"]) and isinstance(read["rows"], int)):
+        numbers, names = (read["rows"], read["size_bytes"]), (read["account_id"], read["month"])
+        if not (
+            A_FILE.fullmatch(read["path"])
+            and all(isinstance(one, int) for one in numbers)
+            and all(one is None or isinstance(one, str) for one in names)
+        ):
             raise TypeError
         moments = {name: _moment(read[name]) for name in ("data_as_of", "written_at", "current_at")}
         return cls(**{**read, **moments})

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Final
 from uuid import uuid4
 
+import psycopg
 from psycopg import sql
 
 from meta_pipeline.warehouse.connect import Connection
@@ -45,7 +46,8 @@ class PartKey:
 class FilePart:
     """The rows of one file as they are in Postgres now.
 
-    `fingerprint` changes with every row that is written or removed, and with the columns.
+    `fingerprint` changes with every row that is written or removed, with the columns, and with the
+    server's history: while it is the same, so are the rows.
     `data_as_of` is the newest of its rows, None for a table without that column.
     """
 
@@ -91,12 +93,24 @@ class ExportScope:
 # Postgres has days before Christ, after 9999, and infinite ones.
 _HAS_A_MONTH = sql.SQL("BETWEEN '0001-01-01' AND '9999-12-31'")
 # ctid and xmin name a row as it was written: a row that is updated, replaced or removed changes
-# the sum, one that is only read does not. What moves rows without changing them (VACUUM FULL, a
-# restored dump) costs files that are written once more, and no error.
+# the sum, one that is only read does not; freezing leaves xmin as it is. What moves rows without
+# changing them (VACUUM FULL, a restored dump) costs files that are written once more, and no error.
 _FINGERPRINT = "sum(hashtidextended(ctid, xmin::text::bigint))"
+# Transactions are numbered anew where a dump is restored into a new server, and once more where one
+# goes on from a backup: then other rows may lie in the same places with the same numbers.
+_HISTORY = "SELECT system_identifier, timeline_id FROM pg_control_system(), pg_control_checkpoint()"
 
 
-def parts(connection: Connection, table: Table, scope: ExportScope) -> list[FilePart]:
+def history_of(connection: Connection) -> str:
+    """In which a transaction's number is given once; empty where the server does not tell."""
+    try:
+        with connection.transaction():
+            return repr(connection.execute(_HISTORY).fetchone())
+    except psycopg.DatabaseError:  # a host may allow neither
+        return ""
+
+
+def parts(connection: Connection, table: Table, scope: ExportScope, history: str) -> list[FilePart]:
     """Every part of the table that has rows, by account and month; reads the table once."""
     query = sql.SQL(
         "SELECT {account}, {month}, count(*), {fingerprint}::text, {as_of}"
@@ -112,7 +126,7 @@ def parts(connection: Connection, table: Table, scope: ExportScope) -> list[File
     layout = repr(table.columns)
     found: list[FilePart] = []
     for account_id, month, rows, versions, as_of in connection.execute(query):
-        told = repr((rows, versions, layout)).encode()
+        told = repr((history, rows, versions, as_of and as_of.timestamp(), layout)).encode()
         fingerprint = hashlib.blake2b(told, digest_size=16).hexdigest()
         found.append(FilePart(PartKey(account_id, month), rows, fingerprint, as_of))
     return found

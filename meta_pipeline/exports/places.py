@@ -51,6 +51,10 @@ class Destination(ABC):
         """Remove a file; nothing where there is none."""
 
     @abstractmethod
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Bytes of the files in a folder by name; none where there is no such folder."""
+
+    @abstractmethod
     def staging(self) -> AbstractContextManager[Path]:
         """A context with a folder of this machine for files that are not finished."""
 
@@ -122,6 +126,13 @@ class Folder(Destination):
         with self._told():
             self._at(path).unlink(missing_ok=True)
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        with self._told():
+            try:
+                return {one.name: one.lstat().st_size for one in self._at(folder).iterdir()}
+            except FileNotFoundError:
+                return {}
+
     @contextmanager
     def staging(self) -> Iterator[Path]:
         folder = self._root / _UNFINISHED
@@ -180,12 +191,12 @@ class ObjectStore(Destination):
         try:
             fsspec = import_module("fsspec")
             with self._told():
-                self._files, self._root = fsspec.core.url_to_fs(
-                    # Its caches know neither what another process wrote nor that a credential is
-                    # new.
-                    address,
-                    skip_instance_cache=True,
-                    use_listings_cache=False,
+                # Its caches know neither what another process wrote nor that a credential is new.
+                # Some connect already here.
+                self._files, self._root = self._answer(
+                    lambda: fsspec.core.url_to_fs(
+                        address, skip_instance_cache=True, use_listings_cache=False
+                    )
                 )
         except ImportError as error:
             raise LibrariesMissing(
@@ -215,6 +226,15 @@ class ObjectStore(Destination):
         inside = self._inside(path)
         with self._told(), suppress(FileNotFoundError):
             self._answer(lambda: self._files.rm_file(inside))
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        inside = self._inside(folder)
+        with self._told():
+            try:
+                found = self._answer(lambda: self._files.ls(inside, detail=True))
+            except FileNotFoundError:
+                return {}
+            return {one["name"].rpartition("/")[2]: one["size"] or 0 for one in found}
 
     @contextmanager
     def staging(self) -> Iterator[Path]:

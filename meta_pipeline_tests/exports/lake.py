@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import psycopg
 
-from meta_pipeline.exports import Manifest, export, open_place
+from meta_pipeline.exports import ExportedFile, Manifest, export, open_place
+from meta_pipeline.exports.pending import BATCH_SECONDS
 from meta_pipeline_tests.warehouse.rows import MORNING, insert
 
 FIRST, SECOND = "act_1", "act_2"
@@ -69,6 +71,35 @@ def change(url: str, statement: str) -> None:
     """Change what is stored."""
     with psycopg.connect(url) as connection:
         connection.execute(statement)
+
+
+class Killed(BaseException):
+    """What ends a process in the middle."""
+
+
+def killed_after(files: int) -> Callable[[str, ExportedFile], None]:
+    """An `on_file` that ends the export when so many were put."""
+    told = count(1)
+
+    def on_file(table: str, file: ExportedFile) -> None:
+        if next(told) == files:
+            raise Killed
+
+    return on_file
+
+
+def slow() -> Callable[[], float]:
+    """A clock by which each file takes so long that it is written down alone."""
+    return count(0.0, BATCH_SECONDS).__next__
+
+
+def strays(place: Path) -> set[str]:
+    """Paths of files that no list knows, and of lists that are no more needed."""
+    there = {str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()}
+    known = manifest(place)
+    replaced = {one.path for one in known.superseded}
+    lists = {"manifest.json", *(f"{name}/files.txt" for name in known.tables)}
+    return there ^ (known.paths | replaced | lists)
 
 
 def fill_place(url: str, address: str) -> None:

@@ -60,6 +60,10 @@ class Silent(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     size_bytes: ClassVar[int | None] = None
     is_over: ClassVar[Event]
 
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self._answer("connect")
+        super().__init__()
+
     def _answer(self, call: str, answer: Any = None) -> Any:
         if call == self.call:
             self.is_over.wait()
@@ -79,6 +83,9 @@ class Silent(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     def rm_file(self, path: str) -> Any:
         return self._answer("rm_file")
 
+    def ls(self, path: str, detail: bool = True, **_: Any) -> Any:
+        return self._answer("ls", [])
+
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Silent]]:
@@ -90,7 +97,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Silent]]:
     Silent.is_over.set()
 
 
-@pytest.mark.parametrize("call", ["info", "cat_file", "put_file", "rm_file"])
+@pytest.mark.parametrize("call", ["info", "cat_file", "put_file", "rm_file", "ls"])
 def test_a_store_that_does_not_answer_is_given_up(
     silent: type[Silent], tmp_path: Path, call: str
 ) -> None:
@@ -100,9 +107,17 @@ def test_a_store_that_does_not_answer_is_given_up(
     calls = {
         "put_file": lambda: place.put(tmp_path / "small", "manifest.json"),
         "rm_file": lambda: place.remove("manifest.json"),
+        "ls": lambda: place.sizes("meta_ads/act_1"),
     }
     with pytest.raises(PlaceUnreachable, match=r"silent://lake gave no answer within 0 s"):
         calls.get(call, lambda: place.read("manifest.json"))()
+
+
+def test_a_store_that_cannot_be_connected_to_is_given_up(silent: type[Silent]) -> None:
+    """Some of fsspec's libraries connect as soon as the place is named."""
+    silent.call = "connect"
+    with pytest.raises(PlaceUnreachable, match=r"silent://lake gave no answer within 0 s"):
+        ObjectStore("silent://lake", seconds=0.05)
 
 
 def test_an_export_ends_with_its_store(silent: type[Silent], postgres_url: str) -> None:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from meta_pipeline.exports import (
+    ExportedFile,
     LibrariesMissing,
     Manifest,
     PlaceUnreachable,
@@ -20,7 +21,7 @@ from meta_pipeline.exports import (
     open_place,
 )
 
-from .lake import SECRET, asked, change, fill
+from .lake import SECRET, Killed, asked, change, fill, slow
 
 
 def test_what_is_in_the_bucket_adds_up_and_follows(postgres_url: str, bucket: str) -> None:
@@ -43,6 +44,31 @@ def test_what_is_in_the_bucket_adds_up_and_follows(postgres_url: str, bucket: st
     assert Manifest.from_json(text, "there").paths == third.manifest.paths
     assert place.read("pending.json") is None
     assert place.read(second.removed[0]) is None, "it was kept no longer"
+    assert _sum(place.address, listed) == asked(
+        postgres_url, "SELECT sum(spend), count(*) FROM meta_ads.meta_insights"
+    )
+
+
+def test_a_bucket_is_gone_on_with_without_what_somebody_removed(
+    postgres_url: str, bucket: str
+) -> None:
+    fill(postgres_url)
+    place = open_place(f"s3://{bucket}/lake")
+    put: list[str] = []
+
+    def killed(table: str, file: ExportedFile) -> None:
+        put.append(file.path)
+        if len(put) == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        export(postgres_url, place, on_file=killed, clock=slow())
+    place.remove(put[0])
+    done = export(postgres_url, place)
+    assert [one.path for _, one in done.adopted] == put[1:]
+    assert len(done.written) == 8 - 4
+    assert place.read("pending.json") is place.read("pending-0001.json") is None
+    listed = (place.read("meta_insights/files.txt") or b"").decode().split()
     assert _sum(place.address, listed) == asked(
         postgres_url, "SELECT sum(spend), count(*) FROM meta_ads.meta_insights"
     )

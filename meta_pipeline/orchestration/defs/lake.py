@@ -30,8 +30,9 @@ _DESCRIPTION = """\
 The tables as Parquet files, by table, account and month, at the place that `META_EXPORT_TO` names.
 
 Only months that changed are written, all as of one moment; `manifest.json` lists the files and is
-written last. `meta-pipeline export PLACE` does the same at any time. How BigQuery, Snowflake,
-ClickHouse, Spark and DuckDB read it: docs/lake.md."""
+written last. What a run put that was stopped is kept, and the next one goes on. `meta-pipeline
+export PLACE` does the same at any time. How BigQuery, Snowflake, ClickHouse, Spark and DuckDB read
+it: docs/lake.md."""
 
 
 @dg.multi_asset(
@@ -77,6 +78,7 @@ def _metadata(done: Exported, place: Destination) -> dict[str, dg.MetadataValue]
         **({"data_as_of": dg.MetadataValue.timestamp(as_of)} if as_of else {}),
         "files_written": dg.MetadataValue.int(len(done.written)),
         "rows_written": dg.MetadataValue.int(done.rows_written),
+        "files_adopted": dg.MetadataValue.int(len(done.adopted)),
         "files_removed": dg.MetadataValue.int(len(done.removed)),
         "files": dg.MetadataValue.int(len(files)),
         "rows": dg.MetadataValue.int(sum(one.rows for one in files)),
