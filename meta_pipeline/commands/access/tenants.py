@@ -135,7 +135,6 @@ def remove(
     short name is not taken again as long as that is kept.
     """
     from meta_pipeline.commands.database import opened_warehouse
-    from meta_pipeline.warehouse.tenancy import drop_sql_role
 
     with opened_warehouse(writes=True) as (_, warehouse):
         row = warehouse.tenants.get(tenant)
@@ -145,8 +144,7 @@ def remove(
         with warehouse.connection() as connection:
             # Roles before the tenant: one that outlived it would be a login without any policy.
             for role in row.sql_roles:
-                drop_sql_role(connection, role)
-                _note(warehouse, tenant, "SQL login dropped", role, connection)
+                _drop(warehouse, tenant, role, connection)
             warehouse.tenants.remove(tenant, connection)
             _note(warehouse, tenant, "tenant removed", row.name, connection)
     say(f"Removed tenant {tenant}.")
@@ -205,7 +203,7 @@ def sql_role(
     argument, and Postgres gets no more than its SCRAM verifier. Again for the same role: a new one.
     """
     from meta_pipeline.commands.database import opened_warehouse
-    from meta_pipeline.warehouse.tenancy import add_sql_role, drop_sql_role
+    from meta_pipeline.warehouse.tenancy import add_sql_role
 
     if sum((password_stdin, existing, drop)) > 1:
         raise typer.BadParameter("--password-stdin, --existing and --drop exclude each other")
@@ -215,9 +213,8 @@ def sql_role(
             warehouse.tenants.get(tenant)
         with warehouse.connection() as connection:
             if drop:
-                drop_sql_role(connection, name)
                 password = None
-                _note(warehouse, tenant, "SQL login dropped", name, connection)
+                _drop(warehouse, tenant, name, connection)
             else:
                 password = add_sql_role(
                     connection,
@@ -367,6 +364,20 @@ def _warn_of_logins(warehouse: "Warehouse") -> None:
     with warehouse.connection() as connection:
         for danger in dangers(connection):
             warn(danger)
+
+
+def _drop(warehouse: "Warehouse", tenant: str, role: str, connection: "Connection") -> None:
+    """Drop a tenant's login, and say where it has sessions that cannot be ended."""
+    from meta_pipeline.warehouse.tenancy import drop_sql_role
+
+    left = drop_sql_role(connection, role)
+    _note(warehouse, tenant, "SQL login dropped", role, connection)
+    if left:
+        warn(
+            f"{times(left, 'session')} of {role} could not be ended, and keeps what it locks: let "
+            "a superuser of Postgres run SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE usesysid IS NOT NULL AND usename IS NULL;"
+        )
 
 
 def _keep_apart(warehouse: "Warehouse") -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Final
 
@@ -84,7 +85,12 @@ _GRANTS_INHERIT: Final = 160_000
 _FILES: Final = ("pg_execute_server_program", "pg_read_server_files", "pg_write_server_files")
 _END_SESSIONS = "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE usename = %s"
 _ENDING_MS: Final = 5_000
+_ROUNDS: Final = 5
+"""One ends all; a session that was being let in meanwhile is shown to the next."""
+# By the number of a role: dropped, it has no name any more.
+_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usesysid = %s"
 _TENANT_OF = f"SELECT tenant, is_ours FROM {SCHEMA}.tenant_roles WHERE role_name = %s"
+_FORGET = f"DELETE FROM {SCHEMA}.tenant_roles WHERE role_name = %s"
 
 
 def add_sql_role(
@@ -139,48 +145,88 @@ def add_sql_role(
     return secret
 
 
-def drop_sql_role(connection: Connection, role: str) -> None:
+def drop_sql_role(connection: Connection, role: str) -> int:
     """Take a role's tenant from it; end its sessions and drop the role when it was made here.
 
-    Raises RoleRefused for one that is no tenant's, or that owns something; then nothing changed.
+    Gives how many of those sessions are open all the same, with the locks they hold. What was done
+    on this connection before is committed. Raises RoleRefused for a role that is no tenant's, or
+    that owns something; then it is left as it was.
     """
     known = connection.execute(_TENANT_OF, (role,)).fetchone()
     if known is None:
         raise RoleRefused(f"Role {role} is that of no tenant. Nothing was changed.")
-    name = sql.Identifier(role)
-    _, tenants = group_names(connection)
+    row = connection.execute("SELECT oid FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
+    if row is None:
+        connection.execute(_FORGET, (role,))
+        return 0
+    if not known[1]:
+        _part(connection, role)
+        return 0
+    with _shut_out(connection, role):
+        _part(connection, role, sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+    (left,) = connection.execute(_SESSIONS, (row[0],)).fetchall()
+    return int(left[0])
+
+
+def _part(connection: Connection, role: str, *then: sql.Composed) -> None:
+    """Take the tenant from a role that is there, and what comes `then`: all of it or nothing."""
+    name, tenants = sql.Identifier(role), sql.Identifier(group_names(connection)[1])
     try:
         with connection.transaction():
-            connection.execute(f"DELETE FROM {SCHEMA}.tenant_roles WHERE role_name = %s", (role,))
-            query = "SELECT FROM pg_roles WHERE rolname = %s"
-            # A row without columns is an empty tuple: there, and false.
-            if connection.execute(query, (role,)).fetchone() is not None:
-                connection.execute(
-                    sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(tenants), name)
-                )
-                if known[1]:
-                    _end_sessions(connection, role)
-                    connection.execute(sql.SQL("DROP ROLE {}").format(name))
+            connection.execute(_FORGET, (role,))
+            connection.execute(sql.SQL("REVOKE {} FROM {}").format(tenants, name))
+            for statement in then:
+                connection.execute(statement)
     except errors.DependentObjectsStillExist as error:
         raise RoleRefused(
             f"Role {role} cannot be dropped: {error.diag.message_detail}. Let an administrator run "
-            f"DROP OWNED BY {name.as_string(connection)}; in that database. Nothing was changed."
+            f"DROP OWNED BY {name.as_string(connection)}; in that database. It is as it was."
         ) from error
     except errors.InsufficientPrivilege as error:
         raise _may_not(connection, role) from error
 
 
+@contextmanager
+def _shut_out(connection: Connection, role: str) -> Iterator[None]:
+    """Let a login in no more and end what it has open; where it is kept after all, let it in again.
+
+    That is committed first: until then others see a login, and whoever keeps a pool opens at once
+    what was ended, takes its locks again, and is left with a role that nobody can end.
+    """
+    _alter(connection, role, "NOLOGIN")
+    try:
+        _end_sessions(connection, role)
+        yield
+    except BaseException:
+        _alter(connection, role, "LOGIN")
+        raise
+
+
+def _alter(connection: Connection, role: str, verb: str) -> None:
+    name = sql.Identifier(role)
+    try:
+        connection.execute(sql.SQL("ALTER ROLE {} {}").format(name, sql.SQL(verb)))
+    except errors.InsufficientPrivilege as error:
+        connection.rollback()
+        raise _may_not(connection, role) from error
+    connection.commit()
+
+
 def _end_sessions(connection: Connection, role: str) -> None:
     """End what the login has open: its sessions would outlive it, with the locks they hold."""
     inherits = connection.info.server_version >= _GRANTS_INHERIT
-    # Whoever made a role may give itself its rights, one of which is this; they go with the role.
-    with suppress(errors.InsufficientPrivilege), connection.transaction():
-        connection.execute(
-            sql.SQL("GRANT {} TO CURRENT_USER {}").format(
-                sql.Identifier(role), sql.SQL("WITH INHERIT TRUE" if inherits else "")
-            )
-        )
-        connection.execute(_END_SESSIONS, (_ENDING_MS, role))
+    # Whoever made a role may give itself its rights, one of which is this.
+    given = sql.SQL("GRANT {} TO CURRENT_USER {}").format(
+        sql.Identifier(role), sql.SQL("WITH INHERIT TRUE" if inherits else "")
+    )
+    for _ in range(_ROUNDS):
+        ended = []
+        # For the length of a round: within a transaction the same sessions are shown again.
+        with suppress(errors.InsufficientPrivilege), connection.transaction(force_rollback=True):
+            connection.execute(given)
+            ended = connection.execute(_END_SESSIONS, (_ENDING_MS, role)).fetchall()
+        if not ended:
+            return
 
 
 def _set_password(connection: Connection, role: str, password: str, verb: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
 from urllib.parse import urlsplit
 
 import psycopg
@@ -23,6 +25,7 @@ from meta_pipeline_tests.warehouse.places import Place
 from .test_roles import NOW, login, with_a_tenant
 
 PASSWORD = "only for this test"
+KEY = ("meta_ads:sync:act_1",)
 HELD = "SELECT pg_advisory_lock(hashtextextended('meta_ads:sync:act_1', 0))"
 WAYS = """
     SELECT format('SELECT pg_catalog.%I(%s)', proname, rtrim(repeat('1,', pronargs), ','))
@@ -153,6 +156,57 @@ def test_a_login_that_is_dropped_leaves_no_session_and_no_lock(place: Place) -> 
             pass
         with pytest.raises(psycopg.OperationalError):
             tenant.execute("SELECT 1")
+
+
+def test_a_client_that_connects_again_at_once_gets_no_lock_that_outlives_its_login(
+    place: Place,
+) -> None:
+    """As a pool does: what is ended is opened anew, for as long as the login is let in."""
+    at_work = threading.Barrier(MOST_CONNECTIONS)
+
+    def work(*, then: Callable[[], object]) -> None:
+        with suppress(psycopg.OperationalError), of_tenant(place) as connection:
+            connection.execute("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", KEY)
+            then()
+            next(connection.notifies(), None)  # until it is ended
+
+    def pooled() -> None:
+        work(then=at_work.wait)
+        while is_let_in():
+            work(then=lambda: None)
+
+    def is_let_in() -> bool:
+        query = f"SELECT FROM pg_roles WHERE rolcanlogin AND rolname = '{place.role}_acme'"
+        return bool(place.ask(query))
+
+    with ThreadPoolExecutor(MOST_CONNECTIONS) as pool:
+        for _ in range(MOST_CONNECTIONS - 1):
+            pool.submit(pooled)
+        at_work.wait()
+        try:
+            with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
+                assert drop_sql_role(connection, f"{place.role}_acme") == 0
+            with account_lock(place.url, "act_1", holder="a sync"):
+                pass
+        finally:
+            place.run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = '{database}' AND pid <> pg_backend_pid()"
+            )
+
+
+def test_a_login_that_owns_something_is_let_in_as_before(place: Place) -> None:
+    role = f"{place.role}_acme"
+    place.run("CREATE SCHEMA theirs", f'ALTER SCHEMA theirs OWNER TO "{role}"')
+    with (
+        Warehouse(place.url) as warehouse,
+        warehouse.connection() as connection,
+        pytest.raises(RoleRefused, match="DROP OWNED BY"),
+    ):
+        drop_sql_role(connection, role)
+    with of_tenant(place) as tenant:
+        found = tenant.execute("SELECT account_id FROM meta_ads.meta_ad_accounts").fetchall()
+    assert found == [("act_1",)]
 
 
 def test_closed_locks_are_no_logins_and_still_those_of_all_who_work_here(place: Place) -> None:
