@@ -102,7 +102,7 @@ def test_every_released_revision_can_be_upgraded(empty_url: str, revision: str) 
 
 
 def test_what_was_spent_today_before_the_days_were_kept_counts(empty_url: str) -> None:
-    go_to(empty_url, "0051")
+    go_to(empty_url, "0050")
     called = (
         "INSERT INTO meta_ads.meta_api_logs (account_id, endpoint_key, throttled, weighted_cost, "
         "\"timestamp\") SELECT account, 'ads_list', false, 2, now() "

@@ -81,11 +81,6 @@ meta_insights = table(
     ),
     # The key finds an entity's days; this finds an account's, whatever the level.
     sa.Index(None, "account_id", "date_start"),
-    # The ads' rows of an ad set or a campaign, also of an ad that its table does not have (yet).
-    *(
-        sa.Index(None, parent, "date_start", postgresql_where=sa.text("entity_type = 'ad'"))
-        for parent in ("adset_id", "campaign_id")
-    ),
     **HOT_UPDATES,
 )
 

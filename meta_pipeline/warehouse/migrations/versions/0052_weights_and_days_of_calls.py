@@ -5,7 +5,7 @@ from __future__ import annotations
 from meta_pipeline.warehouse.migrations.script import run
 
 revision = "0052"
-down_revision = "0051"
+down_revision = "0050"
 branch_labels = None
 depends_on = None
 
