@@ -37,7 +37,7 @@ from .login.answers import (
     Unavailable,
 )
 from .login.choice import AccountChoice, AccountPage, PickedAccount, change_choice
-from .login.flow import Begun, LoginFlow
+from .login.flow import Begun, LoginFlow, tenant_of_login
 from .login.pending import sweep
 from .reach import ENVIRONMENT, MetaConnection, Reach, in_order
 from .renewal import Renewal, renew
@@ -111,4 +111,5 @@ __all__ = [
     "state_at",
     "sweep",
     "take_care",
+    "tenant_of_login",
 ]

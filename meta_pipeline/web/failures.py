@@ -22,7 +22,7 @@ from .access.openid import SignInRefused
 from .access.pace import TooManyTries
 from .access.sign_in import SignIn
 from .access.visitor import TENANT, NotAMember
-from .gate import NotAllowed, NotFound
+from .gate import NotAllowed, NotFound, TenantUnsaid
 from .rendering import plain_page
 from .site import site_of
 
@@ -147,6 +147,7 @@ HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
     NotAMember: _says(403),
     SignInRefused: _says(403),
     Forged: _says(403),
+    TenantUnsaid: _says(409),
     TooManyTries: _too_often,
     HTTPException: _http,
 }

@@ -32,6 +32,16 @@ class NotAllowed(Exception):
     """The visitor's role is not enough; says which would be."""
 
 
+class TenantUnsaid(Exception):
+    """A form of somebody who is a member of several tenants does not say for which it is."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The form does not say for which of your tenants it is, so nothing was changed: you "
+            "were added to another one since. Open the page again and repeat it."
+        )
+
+
 class NotFound(Exception):
     """There is no such thing here, for this visitor; the message says what was looked for."""
 
@@ -89,12 +99,19 @@ class Visit:
                 csrf=token_of(self.request),
                 path=self.request.url.path,
                 said=self.request.session.pop("said", None),
+                same_tenant=self.same_tenant,
                 is_simulated=self._is_simulated,
                 Role=Role,
                 **values,
             )
         )
         return HTMLResponse(text, status_code)
+
+    def same_tenant(self, address: str) -> str:
+        """The address in this very tenant, whatever is open by the time that it is followed."""
+        if not self.visitor.is_one_of_several:
+            return address
+        return f"{address}{'&' if '?' in address else '?'}{TENANT}={self.visitor.tenant}"
 
     @cached_property
     def has_accounts(self) -> bool:
@@ -127,17 +144,25 @@ class Done:
     said: str
 
 
+_SEEN = "seen"
+"""In the session: when the newest membership began that its person knows of."""
 Show = Callable[[Visit], Response]
+WhoseTenant = Callable[[Request], str | None]
 Act = Callable[[Visit, FormData, Connection], Done]
 ActOutside = Callable[[Visit, FormData], Done]
 
 
-def page(path: str, show: Show, *, needs: Role = Role.VIEWER) -> Route:
-    """A page for those whose role is enough; who is not signed in is shown the door."""
+def page(
+    path: str, show: Show, *, needs: Role = Role.VIEWER, whose: WhoseTenant | None = None
+) -> Route:
+    """A page for those whose role is enough; who is not signed in is shown the door.
+
+    `whose` finds the tenant of what the address names, if it is anybody's; that is opened then.
+    """
 
     async def endpoint(request: Request) -> Response:
         # psycopg blocks here: on the event loop one slow question would hold up every page.
-        return await run_in_threadpool(_shown, request, show, needs)
+        return await run_in_threadpool(_shown, request, show, needs, whose)
 
     return Route(path, endpoint, methods=["GET"], name=show.__name__)
 
@@ -184,22 +209,24 @@ def _note(visit: Visit, done: Done, tables: TenantWarehouse) -> None:
         tables.web.note(visit.visitor.subject, done.action, done.detail)
 
 
-def _shown(request: Request, show: Show, needs: Role) -> Response:
-    _check_text(request.path_params.items())
-    _check_text(request.query_params.multi_items())
-    if TENANT in request.query_params:
-        return _opened(request, request.query_params[TENANT])
-    visit = _visit(request, needs)
-    if visit is None:
+def _shown(request: Request, show: Show, needs: Role, whose: WhoseTenant | None) -> Response:
+    _check_text([*request.path_params.items(), *request.query_params.multi_items()])
+    begun, named = whose and whose(request), request.query_params.get(TENANT)
+    if begun is None and named not in (None, request.session.get(TENANT)):
+        return _opened(request, str(named))
+    visitor = visitor_of(request, begun or named)
+    if visitor is None:
         return redirect_to_sign_in(request)
+    visit = _visit(request, visitor, needs, begun or named)
+    _keep_open(request, visitor)
     try:
         with ExitStack() as until:
             return show(replace(visit, until=until))
     except NotFound as error:
         # With one tenant there is no other one in which to look.
-        if len(visit.visitor.memberships) == 1:
+        if len(visitor.memberships) == 1:
             raise
-        name = one_line(visit.visitor.opened.name)
+        name = one_line(visitor.opened.name)
         raise NotFound(
             f"{error} You look at {name}: what is another's is found after opening that one."
         ) from None
@@ -213,9 +240,28 @@ def _opened(request: Request, tenant: str) -> Response:
     _check_may_open(visitor, tenant)
     site = site_of(request)
     with site.warehouse.of_tenant(tenant).connection():
-        request.session[TENANT] = tenant  # where nothing keeps it apart it is not opened
+        _keep_open(request, visitor)  # where nothing keeps it apart it is not opened
     rest = request.url.remove_query_params(TENANT)
     return RedirectResponse(rest.path + (f"?{rest.query}" if rest.query else ""), status_code=303)
+
+
+def _keep_open(request: Request, visitor: Visitor) -> None:
+    """From now on an address without a tenant opens this one, whoever lets them into another.
+
+    That somebody did since they last looked is told with the page.
+    """
+    session = request.session
+    session[TENANT] = visitor.tenant
+    added = {one: one.added_at.timestamp() for one in visitor.memberships if one.added_at}
+    seen = session.get(_SEEN, max(added.values(), default=0.0))
+    session[_SEEN] = max(added.values(), default=seen)
+    new = [one for one, at in added.items() if at > seen and one != visitor.opened]
+    if new:
+        told = (
+            f"You were let into {', '.join(one_line(one.name) for one in new)}. What you look at "
+            f"is {one_line(visitor.opened.name)}; the choice in the head opens another."
+        )
+        session["said"] = " ".join(filter(None, (session.get("said"), told)))
 
 
 def _changed(request: Request, form: FormData, act: ActOutside, needs: Role) -> Response:
@@ -223,17 +269,18 @@ def _changed(request: Request, form: FormData, act: ActOutside, needs: Role) -> 
     # In another tab another tenant may be open by now: meant is the one the form was shown for.
     meant = form.get(TENANT)
     tenant = meant if isinstance(meant, str) else None
-    visit = _visit(request, needs, tenant)
-    if visit is None:
+    visitor = visitor_of(request, tenant)
+    if visitor is None:
         return RedirectResponse("/sign-in", status_code=303)
-    if tenant is not None:
-        _check_may_open(visit.visitor, tenant)
-        request.session[TENANT] = tenant
+    if tenant is None and len(visitor.memberships) > 1:
+        raise TenantUnsaid
+    visit = _visit(request, visitor, needs, tenant)
+    request.session[TENANT] = visitor.tenant
     done = act(visit, form)
     if done.said:
         request.session["said"] = done.said
     # After a change always to a page: reloading that repeats nothing.
-    return RedirectResponse(done.to, status_code=303)
+    return RedirectResponse(visit.same_tenant(done.to), status_code=303)
 
 
 def _check_text(given: Iterable[tuple[str, object]]) -> None:
@@ -250,10 +297,9 @@ def _check_may_open(visitor: Visitor, tenant: str) -> None:
         )
 
 
-def _visit(request: Request, needs: Role, tenant: str | None = None) -> Visit | None:
-    visitor = visitor_of(request, tenant)
-    if visitor is None:
-        return None
+def _visit(request: Request, visitor: Visitor, needs: Role, tenant: str | None) -> Visit:
+    if tenant is not None:
+        _check_may_open(visitor, tenant)
     if not visitor.role.may(needs):
         raise NotAllowed(
             f"This needs the role {needs}; yours is {visitor.role}. An administrator can change it "

@@ -14,7 +14,7 @@ from meta_pipeline.graph import AccessToken, GraphError, Retriable, Throttled, T
 from meta_pipeline.printable import one_line
 from meta_pipeline.quality import missing_scopes
 from meta_pipeline.redaction import redact
-from meta_pipeline.warehouse import DEFAULT_TENANT, LoginState, PendingRow
+from meta_pipeline.warehouse import DEFAULT_TENANT, LoginState, PendingRow, Warehouse
 
 from . import answers
 from .answers import Granted, LoginAnswer
@@ -218,6 +218,13 @@ class LoginFlow:
             logins.save(row, connection)
             logins.set_accounts(row.pending_id, owner.accounts, connection)
         return answers.granted(row, len(owner.accounts))
+
+
+def tenant_of_login(warehouse: Warehouse, state: str, session: str) -> str | None:
+    """The tenant that this session began the login for; None where it began none of that state."""
+    login = warehouse.logins.state(hashed("state", state))
+    is_own = login is not None and login.session_hash == hashed("session", session)
+    return login.tenant if login and is_own else None
 
 
 def _unusable(login: LoginState, info: TokenInfo) -> LoginAnswer | None:

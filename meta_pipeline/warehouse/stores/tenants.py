@@ -41,8 +41,9 @@ _OWN = """
     ORDER BY account_id LIMIT 1
 """
 _MEMBERSHIPS = """
-    SELECT tenant, name, role FROM meta_ads.members JOIN meta_ads.tenants USING (tenant)
-    WHERE subject = %s ORDER BY tenant <> 'default', tenant
+    SELECT tenant, name, role, members.added_at
+    FROM meta_ads.members JOIN meta_ads.tenants USING (tenant)
+    WHERE subject = %s ORDER BY members.added_at, tenant
 """
 _NAMES = "SELECT tenant, name FROM meta_ads.tenants ORDER BY tenant <> 'default', tenant"
 _MEMBERS = "SELECT tenant, subject, role, added_at, added_by FROM meta_ads.members"
@@ -97,6 +98,8 @@ class Membership:
     tenant: str
     name: str
     role: MemberRole
+    added_at: datetime | None = None
+    """None for whoever opens it without being a member."""
 
 
 class TenantStore(Store):
@@ -224,7 +227,10 @@ class TenantStore(Store):
             ).fetchall()
 
     def memberships(self, subject: str, connection: Connection | None = None) -> list[Membership]:
-        """What a person may open, default first, then by name. Empty for a stranger."""
+        """What a person may open, the oldest membership first. Empty for a stranger.
+
+        Others add memberships, unasked: in this order none of them comes before an older one.
+        """
         with self._using(connection) as used:
             cursor = used.cursor(row_factory=class_row(Membership))
             return cursor.execute(_MEMBERSHIPS, (as_subject(subject),)).fetchall()

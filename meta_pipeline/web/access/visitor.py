@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
@@ -38,6 +39,8 @@ class Visitor:
     name: str
     memberships: tuple[Membership, ...]
     opened: Membership
+    is_one_of_several: bool
+    """Whether there are tenants to tell apart, whoever is a member of them."""
 
     @property
     def tenant(self) -> str:
@@ -56,14 +59,15 @@ class Visitor:
 def visitor_of(connection: HTTPConnection, tenant: str | None = None) -> Visitor | None:
     """Who the request is from; None before anybody signed in. NotAMember for a stranger.
 
-    They see `tenant`, or the one their session has open, or the first that they may open.
+    They see `tenant`, or the one their session has open, or the one they were let into first.
     """
     site = site_of(connection)
     who = _subject_of(connection, site)
     if who is None:
         return None
     subject, name = who
-    memberships = _memberships(site, subject)
+    names = site.warehouse.tenants.names()
+    memberships = _memberships(site, subject, names)
     if not memberships:
         raise NotAMember(
             f"You are signed in as {one_line(subject)}, who is not a member here. Ask an "
@@ -71,7 +75,7 @@ def visitor_of(connection: HTTPConnection, tenant: str | None = None) -> Visitor
         )
     wanted = tenant or connection.session.get(TENANT)
     opened = next((one for one in memberships if one.tenant == wanted), memberships[0])
-    return Visitor(subject, one_line(name), tuple(memberships), opened)
+    return Visitor(subject, one_line(name), tuple(memberships), opened, len(names) > 1)
 
 
 def client_address(connection: HTTPConnection) -> str:
@@ -99,20 +103,19 @@ def _subject_of(connection: HTTPConnection, site: Site) -> tuple[str, str] | Non
     return person_of(connection, site)
 
 
-def _memberships(site: Site, subject: str) -> list[Membership]:
-    """What they may open, the house's own first.
+def _memberships(site: Site, subject: str, names: Mapping[str, str]) -> list[Membership]:
+    """What they may open of the tenants with these names, an administrator's house first.
 
     Whoever can read the files of this machine can read every table: no tenant is closed to them.
     An administrator named in the settings is one of the house; a client's tenant takes a
     membership, for them as for all.
     """
-    tenants = site.warehouse.tenants
     if site.sign_in is SignIn.LINK:
-        return [Membership(tenant, name, "admin") for tenant, name in tenants.names().items()]
+        return [Membership(tenant, name, "admin") for tenant, name in names.items()]
     # At each visit: an invitation may have been written since they signed in.
     site.warehouse.invitations.accept(subject, site.now())
-    memberships = tenants.memberships(subject)
+    memberships = site.warehouse.tenants.memberships(subject)
     if subject not in site.settings.web_admin_names:
         return memberships
-    house = Membership(DEFAULT_TENANT, tenants.names()[DEFAULT_TENANT], "admin")
+    house = Membership(DEFAULT_TENANT, names[DEFAULT_TENANT], "admin")
     return [house, *(one for one in memberships if one.tenant != DEFAULT_TENANT)]

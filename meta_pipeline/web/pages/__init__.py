@@ -9,7 +9,16 @@ from .account import account
 from .advice import advice, advice_dismissed, advice_judged
 from .ask import ask
 from .campaigns import campaigns
-from .connections import answered, choose, chosen, connect, connections, removed, reopened
+from .connections import (
+    answered,
+    choose,
+    chosen,
+    connect,
+    connections,
+    removed,
+    reopened,
+    whose_login,
+)
 from .creatives import creatives
 from .download import campaigns_csv
 from .health import health
@@ -37,7 +46,7 @@ PAGES = (
     page("/health", health),
     page("/connections", connections),
     page("/connections/connect", connect, needs=Role.ADMIN),
-    page("/connections/back", answered, needs=Role.ADMIN),
+    page("/connections/back", answered, needs=Role.ADMIN, whose=whose_login),
     page("/connections/choose/{pending_id}", choose, needs=Role.ADMIN),
     change_outside("/connections/choose", chosen, needs=Role.ADMIN),
     change_outside("/connections/accounts", reopened, needs=Role.ADMIN),

@@ -6,6 +6,7 @@ import secrets
 from urllib.parse import urlencode
 
 from starlette.datastructures import FormData
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from meta_pipeline.connections import (
@@ -18,14 +19,17 @@ from meta_pipeline.connections import (
     LoginFlow,
     change_choice,
     listed,
+    tenant_of_login,
 )
 from meta_pipeline.metrics.errors import ImpossibleQuestion
 from meta_pipeline.warehouse import ConnectionRow
+from meta_pipeline.web.access.visitor import TENANT
 from meta_pipeline.web.gate import Done, Visit
-from meta_pipeline.web.site import own_address
+from meta_pipeline.web.site import own_address, site_of
 from meta_pipeline.words import times
 
 BACK = "/connections/back"
+_CONNECTING = "connecting"
 _PAGE = 200
 
 
@@ -45,6 +49,9 @@ def connect(visit: Visit) -> Response:
 
     A link and no form: a form may lead nowhere but here. What it begins, only this session ends.
     """
+    if TENANT not in visit.request.query_params and len(visit.visitor.memberships) > 1:
+        # Also after a link that opened another tenant: first the page that says which it would be.
+        return RedirectResponse(visit.same_tenant("/connections"), status_code=303)
     try:
         begun = _flow(visit).begin(asks_again="again" in visit.request.query_params)
     except ConnectionsError as error:
@@ -52,11 +59,21 @@ def connect(visit: Visit) -> Response:
     return RedirectResponse(begun.url, status_code=303)
 
 
+def whose_login(request: Request) -> str | None:
+    """The tenant that the login was begun for which Meta's dialog answers here."""
+    session = request.session.get(_CONNECTING)
+    if session is None:
+        return None
+    state = request.query_params.get("state", "")
+    return tenant_of_login(site_of(request).warehouse, state, session)
+
+
 def answered(visit: Visit) -> Response:
     """Where Meta's dialog leads back to: on to the choice of accounts, or why there is none."""
     answer = _flow(visit).answer(dict(visit.request.query_params))
     if isinstance(answer, Granted):
-        return RedirectResponse(f"/connections/choose/{answer.pending.pending_id}", 303)
+        to = f"/connections/choose/{answer.pending.pending_id}"
+        return RedirectResponse(visit.same_tenant(to), status_code=303)
     return visit.page("connect_answer.html", status_code=403, title=answer.title, answer=answer)
 
 
@@ -196,6 +213,6 @@ def _choice(visit: Visit, pending_id: str) -> AccountChoice:
 def _session(visit: Visit) -> str:
     """A secret of this browser: who begins to connect is who ends it."""
     session = visit.request.session
-    if "connecting" not in session:
-        session["connecting"] = secrets.token_urlsafe(24)
-    return str(session["connecting"])
+    if _CONNECTING not in session:
+        session[_CONNECTING] = secrets.token_urlsafe(24)
+    return str(session[_CONNECTING])

@@ -2,9 +2,12 @@
 (() => {
   const parts = () => [...document.querySelectorAll("[data-live]")];
   const seconds = 4;
+  // Read as the tenant that is open: a page that names another must not open that by itself.
+  const address = new URL(location.href);
+  address.searchParams.delete("tenant");
   async function again() {
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      const answer = await fetch(address, { headers: { Accept: "text/html" } });
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       // Another tenant was opened in another tab: this page stays what it was.
