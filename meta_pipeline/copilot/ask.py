@@ -9,6 +9,7 @@ from typing import Any
 from meta_pipeline import metrics
 from meta_pipeline.metrics import MetricsError, UnknownName
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse.silence import QUESTION_SECONDS, over_in
 
 from . import entities, health
 from .answer import MAX_ROWS, Answer, Choice, Outcome
@@ -28,6 +29,7 @@ _BEFORE = {
 }
 
 
+@over_in(QUESTION_SECONDS)
 def ask(
     warehouse: Warehouse,
     question: str,
@@ -153,12 +155,9 @@ def _why(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
 
 def _targets(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
     columns = "account_id metric is_primary value target distance_pct verdict".split()
-    performances: list[metrics.Performance] = []
-    accounts: list[str | None] = [*reading.accounts] or [None]
-    for account in accounts:
-        performances += metrics.KPIs(warehouse).performance(
-            account, reading.days.date_range, now=now
-        )
+    performances = metrics.KPIs(warehouse).performance(
+        reading.accounts or None, reading.days.date_range, now=now, bound=metrics.Bound()
+    )
     rows = [
         {
             "account_id": one.account_id,

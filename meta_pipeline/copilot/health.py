@@ -89,26 +89,22 @@ def settling(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
 
 
 def reconciled(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
-    """Each day's ad rows beside the account's own row."""
-    rows: list[dict[str, Any]] = []
-    accounts = reading.accounts or [one.account_id for one in metrics.accounts_of(warehouse)]
+    """Each day's ad rows beside the account's own row; nothing of it is stored."""
+    accounts, days = reading.accounts or None, reading.days.date_range
     with warehouse.connection() as connection:
-        for account in accounts:
-            account_id, first, last = metrics.days_of(
-                connection, account, reading.days.date_range, now
-            )
-            rows += [
-                {
-                    "account_id": account_id,
-                    "day": day.date_start.isoformat(),
-                    "status": str(day.status),
-                    "spend_ads": _plain(day.spend_ads),
-                    "spend_account": _plain(day.spend_account),
-                    "spend_difference": _plain(day.spend_difference),
-                    "explanation": day.explanation,
-                }
-                for day in metrics.reconcile(connection, account_id, first, last)
-            ]
+        asked = metrics.days_of_each(connection, accounts, days, now, metrics.Bound())
+        rows = [
+            {
+                "account_id": day.account_id,
+                "day": day.date_start.isoformat(),
+                "status": str(day.status),
+                "spend_ads": _plain(day.spend_ads),
+                "spend_account": _plain(day.spend_account),
+                "spend_difference": _plain(day.spend_difference),
+                "explanation": day.explanation,
+            }
+            for day in metrics.compare(connection, asked)
+        ]
     differ = sum(row["status"] == "differs" for row in rows)
     said = f"{differ} of {len(rows)} days differ." if differ else f"{len(rows)} days, none differs."
     columns = list(rows[0]) if rows else ["account_id", "day", "status"]

@@ -13,6 +13,7 @@ from typing import Any
 from meta_pipeline import metrics
 from meta_pipeline.metrics import MetricsError, UnknownName
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse.silence import QUESTION_SECONDS, over_in
 
 from .advice import advice_given, recommended_by_meta
 from .answer import MAX_ROWS, Answer, Outcome, Provenance
@@ -272,7 +273,8 @@ def _answered(
 ) -> Answer:
     """The answer's page; what has none says why, and names of others stand beside the sentence."""
     try:
-        answer = ask()
+        with over_in(QUESTION_SECONDS):
+            answer = ask()
         # What was asked goes back, so that a program can see its defaults and ask the same again.
         answer.asked = {k: v for k, v in asked.items() if v is not None} | answer.asked
         return cut(answer, asked, cursor, limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .answers.assembly import Result
 from .answers.period import preset, today_in
 from .answers.places import PagePosition
-from .answers.query import accounts_of, answer, components, days_of, query
+from .answers.query import accounts_of, answer, components, days_of, days_of_each, query
 from .answers.question import Bound, DateRange, known_accounts
 from .answers.ranking import Ranking, ranked, ranking
 from .comparison import ComparisonOutcome
@@ -24,7 +24,7 @@ from .errors import (
 )
 from .kpi import KPIs, Pacing, Performance
 from .once import asked_once
-from .reconciliation import Reconciliation, reconcile, reconciliations
+from .reconciliation import Reconciliation, compare, reconcile, reconciliations
 from .rollup import RolledUp, rollup
 from .settling import AgeMovement, Settling, settling
 from .stale_days import stale_days
@@ -61,9 +61,11 @@ __all__ = [
     "accounts_of",
     "answer",
     "asked_once",
+    "compare",
     "components",
     "current",
     "days_of",
+    "days_of_each",
     "dictionary_of",
     "known_accounts",
     "load_dictionary",

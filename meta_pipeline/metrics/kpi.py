@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from meta_pipeline.warehouse import Warehouse
 
 from .answers.query import answer
-from .answers.question import DateRange, known_accounts
+from .answers.question import Bound, DateRange, known_accounts
 from .definitions import store
 from .definitions.definition import Better
 from .errors import ImpossibleQuestion, UnknownName
@@ -148,8 +148,8 @@ class KPIs:
             names = [kpi.metric_key for kpi in self.list(account_id)]
             raise UnknownName(f"KPI of {account_id}", metric_key, names)
 
-    def list(self, account: str | None = None) -> Sequence[Kpi]:
-        """The KPIs of `account`, or of all; the primary one first."""
+    def list(self, account: str | Sequence[str] | None = None) -> Sequence[Kpi]:
+        """The KPIs of the accounts named, or of all; the primary one of each first."""
         with self._warehouse.connection() as connection:
             accounts = known_accounts(connection, account) if account else ()
             cursor = connection.cursor(row_factory=dict_row)
@@ -158,28 +158,37 @@ class KPIs:
 
     def performance(
         self,
-        account: str | None = None,
+        account: str | Sequence[str] | None = None,
         date_range: DateRange = "last_7d",
         *,
         now: datetime | None = None,
+        bound: Bound | None = None,
     ) -> Sequence[Performance]:
-        """Every KPI of `account` (or of all) over `date_range`, against its target."""
-        rows = []
-        # One by one: accounts have their own zones and currencies, and a KPI its own metric.
-        for kpi in self.list(account):
-            result = answer(
+        """Every KPI of the accounts named (or of all) over `date_range`, against its target.
+
+        One question a metric, however many accounts are steered by it: its notes are of them all.
+        ImpossibleQuestion where one goes beyond `bound`.
+        """
+        kpis = self.list(account)
+        dictionary = store.dictionary_of(self._warehouse)
+        rows: dict[Kpi, Performance] = {}
+        for key in dict.fromkeys(kpi.metric_key for kpi in kpis):
+            steered = {kpi.account_id: kpi for kpi in kpis if kpi.metric_key == key}
+            found = answer(
                 self._warehouse,
-                account=kpi.account_id,
-                metrics=[kpi.metric_key],
+                account=list(steered),
+                metrics=[key],
+                by=["account"],
                 date_range=date_range,
                 now=now,
+                bound=bound,
             )
-            value = result.rows[0][kpi.metric_key]
-            known = None if value is None else float(value)
-            with self._warehouse.connection() as connection:
-                better = store.current(connection).metric(kpi.metric_key).better
-            rows.append(judged(kpi, known, better, tuple(result.about["notes"])))
-        return rows
+            notes, better = tuple(found.about["notes"]), dictionary.metric(key).better
+            for row in found.rows:
+                kpi, value = steered[row["account_id"]], row[key]
+                known = None if value is None else float(value)
+                rows[kpi] = judged(kpi, known, better, notes)
+        return [rows[kpi] for kpi in kpis]
 
     def pacing(
         self, account: str | None = None, *, now: datetime | None = None

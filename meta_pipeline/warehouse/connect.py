@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, TypeAlias
 
 import psycopg
@@ -13,7 +14,7 @@ import psycopg
 from .errors import DatabaseUnfit
 from .faults import fault, is_crowded, unavailable
 from .names import SCHEMA
-from .silence import HeardConnection
+from .silence import HeardConnection, time_left
 from .urls import CONNECT_TIMEOUT_SECONDS, KEEPALIVE, normalized
 
 Connection: TypeAlias = psycopg.Connection[Any]
@@ -39,10 +40,9 @@ class Patience:
         return replace(self, ends_at=time.monotonic() + seconds)
 
     def left(self, seconds: float) -> float:
-        """So many seconds, or as many as are left until its end."""
-        if self.ends_at is None:
-            return seconds
-        return max(0.0, min(seconds, self.ends_at - time.monotonic()))
+        """So many seconds, or as many as are left until its end, or that of the question."""
+        until_end = inf if self.ends_at is None else self.ends_at - time.monotonic()
+        return max(0.0, min(seconds, until_end, time_left()))
 
     @property
     def is_over(self) -> bool:

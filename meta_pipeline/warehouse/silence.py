@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from math import inf
 from time import monotonic
 from typing import Any, TypeVar
@@ -19,7 +20,29 @@ from .urls import CONNECT_TIMEOUT_SECONDS
 
 # What a server needs to end a statement whose time is over, and to say so.
 _GRACE_SECONDS = 15.0
+QUESTION_SECONDS = 60.0
+"""What all statements of one question may take together: a server in front waits no longer."""
+NO_TIME = "no time is left"
 _Result = TypeVar("_Result")
+_ends_at: ContextVar[float] = ContextVar("ends_at", default=inf)
+
+
+@contextmanager
+def over_in(seconds: float) -> Iterator[None]:
+    """Inside, this thread waits for no server after so many seconds, however many its statements.
+
+    Then CannotTell, as for one statement that takes too long; of several ends the first one counts.
+    """
+    before = _ends_at.set(min(_ends_at.get(), monotonic() + seconds))
+    try:
+        yield
+    finally:
+        _ends_at.reset(before)
+
+
+def time_left() -> float:
+    """The seconds until the end of what this thread answers, which may be over; inf: any."""
+    return _ends_at.get() - monotonic()
 
 
 class HeardConnection(psycopg.Connection[Any]):
@@ -61,16 +84,18 @@ class HeardConnection(psycopg.Connection[Any]):
 
     def _heard(self, gen: Generator[Any, Any, _Result], state: Any) -> Generator[Any, Any, _Result]:
         began = monotonic()
-        ends = [began + self.answer_seconds] if self.answer_seconds is not None else []
-        end = min([*ends, *([self.ends_at] if self.ends_at is not None else [])], default=inf)
+        silent = inf if self.answer_seconds is None else began + self.answer_seconds
+        end = min(silent, inf if self.ends_at is None else self.ends_at, _ends_at.get())
         try:
             while True:
-                state = gen.send((yield state))
+                # Before the first wait too: many short statements may be one long question.
                 if monotonic() > end:
                     self.pgconn.finish()
-                    said = f"nothing for {monotonic() - began:.0f} s"
+                    is_silent = end == silent
+                    said = f"nothing for {monotonic() - began:.0f} s" if is_silent else NO_TIME
                     self.given_up = psycopg.errors.QueryCanceled(said)
                     raise self.given_up
+                state = gen.send((yield state))
         except StopIteration as done:
             result: _Result = done.value
             return result

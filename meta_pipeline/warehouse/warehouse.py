@@ -15,7 +15,7 @@ from .connect import WRITER, Connection, Patience, connect, connection_options, 
 from .faults import explained, fault, unavailable
 from .migrator import MIGRATE, MigrationResult, migrate, pending, require_current
 from .redaction import redacted
-from .silence import HeardConnection, check
+from .silence import NO_TIME, HeardConnection, check
 from .stores.accounts import AccountStore
 from .stores.api_keys import ApiKeyStore
 from .stores.callbacks import CallbackStore
@@ -93,7 +93,7 @@ class Warehouse:
             raise fault(error, self.url) from error
         except PoolTimeout as error:
             if self._patience.is_over:
-                raise fault(psycopg.errors.QueryCanceled("no time is left"), self.url) from None
+                raise fault(psycopg.errors.QueryCanceled(NO_TIME), self.url) from None
             self._ask()  # it may say why; the pool says that it waited
             raise unavailable(self.url, error) from None
         except psycopg.OperationalError as error:

@@ -151,6 +151,9 @@ def _blank_unknown(
     if question.grouping.by == ("day",):
         unknown = complete.unknown()
         empty = [row for row in empty if row["day"] not in unknown]
+    elif question.grouping.by == ("account",):
+        unread = complete.unread(question)
+        empty = [row for row in empty if row["account_id"] not in unread]
     # Nothing delivered and days missing: it may have been delivered on those.
     elif complete.is_unknown and len(empty) == len(rows):
         return

@@ -64,6 +64,15 @@ class Completeness:
     def is_final(self) -> bool:
         return self.is_complete and not self.settling_days
 
+    def unread(self, question: Question) -> set[str]:
+        """Accounts of which not one of the days was ever fetched."""
+        lists = (self.missing_days, self.future_days)
+        return {
+            account_id
+            for account_id, period in zip(question.account_ids, question.periods, strict=True)
+            if sum(len(one.get(account_id, ())) for one in lists) == len(period)
+        }
+
     def unknown(self) -> set[date]:
         """Days on which at least one account has no number."""
         lists = [*self.missing_days.values(), *self.future_days.values()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from psycopg import Connection
@@ -30,6 +30,7 @@ from .goals import changed_goals, goal_notes
 from .held import in_held_currencies
 from .question import (
     Account,
+    Asked,
     Bound,
     DateRange,
     Question,
@@ -228,11 +229,30 @@ def components(connection: Connection[Any], question: Question) -> list[dict[str
 
 def days_of(
     connection: Connection[Any], account: str, date_range: DateRange, now: datetime | None = None
-) -> tuple[str, date, date]:
+) -> Asked:
     """The account's id, and the first and last day of `date_range` in its time zone."""
+    return days_of_each(connection, account, date_range, now)[0]
+
+
+def days_of_each(
+    connection: Connection[Any],
+    account: str | Sequence[str] | None,
+    date_range: DateRange,
+    now: datetime | None = None,
+    bound: Bound | None = None,
+) -> list[Asked]:
+    """As `days_of`, of each account named (of all without a name).
+
+    ImpossibleQuestion where `bound` has not as many rows as that are days.
+    """
     known = known_accounts(connection, account)
-    (period,) = periods(connection, known, date_range, now or datetime.now(UTC))
-    return known[0].account_id, period.since, period.until
+    of_each = periods(connection, known, date_range, now or datetime.now(UTC))
+    if bound:
+        bound.check(of_each, has_rows_by_day=True)
+    return [
+        (one.account_id, period.since, period.until)
+        for one, period in zip(known, of_each, strict=True)
+    ]
 
 
 def accounts_of(

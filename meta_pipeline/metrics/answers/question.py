@@ -48,6 +48,15 @@ class Bound:
     rows: int = 50_000
     days: int = 400_000
 
+    def check(self, periods: Sequence[Period], *, has_rows_by_day: bool = False) -> None:
+        """ImpossibleQuestion where the days of the accounts, or a row for each, are too many."""
+        days, most = sum(map(len, periods)), self.rows if has_rows_by_day else self.days
+        if days > most:
+            raise ImpossibleQuestion(
+                f"{days:,} days, of {len(periods):,} ad accounts together, are too many at once: "
+                f"ask for fewer days or accounts, {most:,} days at most."
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -303,7 +312,8 @@ def sync_command(account_ids: Sequence[str], period: Period, *options: str) -> s
 
 def check(question: Question) -> None:
     """Refuse what has no right answer, with the reason and what has one."""
-    _check_days(question)
+    if question.bound:
+        question.bound.check(question.periods)
     alone = "account" in question.grouping.entities or set(question.grouping.entities) & {
         "campaign",
         "adset",
@@ -314,15 +324,6 @@ def check(question: Question) -> None:
     _check_conversions(question)
     for metric in question.people:
         _check_people(question, metric)
-
-
-def _check_days(question: Question) -> None:
-    days = sum(map(len, question.periods))
-    if question.bound and days > question.bound.days:
-        raise ImpossibleQuestion(
-            f"{days:,} days, of {len(question.accounts):,} ad accounts together, are too many at "
-            f"once: ask for fewer days or accounts, {question.bound.days:,} days at most."
-        )
 
 
 def _check_conversions(question: Question) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from meta_pipeline.discreet import DiscreetModel
 from meta_pipeline.metrics import Bound, answer, dictionary_of
+from meta_pipeline.warehouse.silence import QUESTION_SECONDS, over_in
 
 from .caller import Reader
 from .paging import MOST, Page, cursor_of, key_behind
@@ -108,20 +109,21 @@ def ask(caller: Reader, question: Question) -> Answer:
     """Ask the metric layer; unknown values are null. An unknown name is refused with near ones."""
     # Answers are made whole in any case: a cursor is only how far they were sent.
     start = (key_behind(question.cursor, int) or (0,))[0]
-    answered = answer(
-        caller.warehouse,
-        account=question.account,
-        metrics=question.metrics,
-        level=question.level,
-        date_range=question.date_range,
-        by=question.by,
-        filters=question.filters,
-        currency=question.currency,
-        attribution=question.attribution,
-        zeros=question.zeros,
-        now=caller.now,
-        bound=Bound(),
-    )
+    with over_in(QUESTION_SECONDS):
+        answered = answer(
+            caller.warehouse,
+            account=question.account,
+            metrics=question.metrics,
+            level=question.level,
+            date_range=question.date_range,
+            by=question.by,
+            filters=question.filters,
+            currency=question.currency,
+            attribution=question.attribution,
+            zeros=question.zeros,
+            now=caller.now,
+            bound=Bound(),
+        )
     first = max(0, min(start, len(answered.rows)))
     after = first + question.limit
     page = [{name: row[name] for name in answered.columns} for row in answered.rows[first:after]]
