@@ -1,7 +1,8 @@
-"""How advice is stored: what was given, what is open, what became of it. Rows are only added."""
+"""How advice is stored: what was given, what is open, what became of it. Nothing is removed."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
+
+from meta_pipeline.warehouse.newest import newest, newest_values
 
 if TYPE_CHECKING:
     from meta_pipeline.advice import Advice, Review
@@ -71,30 +74,47 @@ _OUTCOMES = (
     *("verdict", "review", "reviewed_at"),
 )
 _COLUMNS = tuple(one.name for one in fields(AdviceRow) if one.name not in _OUTCOMES)
-# `_SETTLE` lets one outcome in; two transactions at once may write one each: the newest is shown.
 _SELECT = f"""
     SELECT {", ".join(f"a.{name}" for name in _COLUMNS if name != "confidence")},
            a.confidence::float8 AS confidence,
-           o.outcome, o.at AS outcome_at, o.by AS outcome_by, o.reason AS outcome_reason,
+           a.outcome, o.at AS outcome_at, o.by AS outcome_by, o.reason AS outcome_reason,
            r.verdict, r.sentence AS review, r.reviewed_at
-    FROM meta_ads.advice AS a
-    LEFT JOIN meta_ads.advice_reviews AS r USING (advice_id)
-    LEFT JOIN LATERAL (
-        SELECT outcome, at, by, reason FROM meta_ads.advice_outcomes
-        WHERE advice_id = a.advice_id ORDER BY at DESC, outcome LIMIT 1
-    ) AS o ON true
+    FROM {{}} AS a
+    LEFT JOIN meta_ads.advice_reviews AS r ON r.advice_id = a.advice_id
+    LEFT JOIN meta_ads.advice_outcomes AS o ON (o.advice_id, o.outcome) = (a.advice_id, a.outcome)
 """
+_ALL = _SELECT.format("meta_ads.advice")
 # The newest day first, as a number that rises: so one comparison of rows says what comes later.
 _URGENCY = (
     "array_position(ARRAY['high', 'medium', 'low'], {0}.severity)",
     "DATE '2000-01-01' - {0}.as_of",
     "{0}.advice_id",
 )
-_OPEN = """
-    o.outcome IS NULL
-    AND (%(accounts)s::text[] IS NULL OR a.account_id = ANY (%(accounts)s))
-    AND (%(kinds)s::text[] IS NULL OR a.kind = ANY (%(kinds)s))
+_OF_KINDS = "(%(kinds)s::text[] IS NULL OR kind = ANY (%(kinds)s))"
+_OPEN = f"""
+    outcome IS NULL
+    AND (%(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s))
+    AND {_OF_KINDS}
 """
+
+
+def _newest(where: str) -> str:
+    """SQL of the newest advice of which this is so, by day and id, as `newest_values` asks."""
+    return newest("advice", "as_of", "advice_id", where, kind="date")
+
+
+# Settled or not is said in the text: a parameter would hide the index of what is open.
+_GIVEN = {
+    is_settled: f"""
+        {_SELECT.format(f"({_newest(f'{where} AND {_OF_KINDS}')})")}
+        ORDER BY a.as_of DESC, a.advice_id DESC
+    """
+    for is_settled, where in (
+        (None, "true"),
+        (True, "outcome IS NOT NULL"),
+        (False, "outcome IS NULL"),
+    )
+}
 # The id is made of account, key and day: given twice on one day it is the same row.
 _GIVE = f"""
     INSERT INTO meta_ads.advice ({", ".join(_COLUMNS)})
@@ -105,9 +125,8 @@ _GIVE = f"""
 _SETTLE = """
     INSERT INTO meta_ads.advice_outcomes (advice_id, outcome, account_id, at, by, reason)
     SELECT advice_id, %(outcome)s, account_id, %(at)s, %(by)s, %(reason)s
-    FROM meta_ads.advice AS a
-    WHERE advice_id = %(advice_id)s AND NOT EXISTS (
-        SELECT FROM meta_ads.advice_outcomes WHERE advice_id = a.advice_id)
+    FROM meta_ads.advice
+    WHERE advice_id = %(advice_id)s AND outcome IS NULL
     ON CONFLICT DO NOTHING
 """
 
@@ -129,12 +148,16 @@ def open_advice(
     # Back from a row the order is turned around, so that LIMIT takes its neighbours.
     place, sign, way = (before, "<", "DESC") if before is not None else (after, ">", "ASC")
     own, that = ([one.format(alias) for one in _URGENCY] for alias in ("a", "p"))
+    order = ", ".join(f"{one} {way}" for one in own)
     cursor = connection.cursor(row_factory=class_row(AdviceRow))
-    rows = cursor.execute(
-        f"{_SELECT} WHERE {_OPEN}"
+    found = (
+        f"(SELECT * FROM meta_ads.advice AS a WHERE {_OPEN}"
         f" AND (%(place)s::text IS NULL OR ({', '.join(own)}) {sign}"
         f" (SELECT {', '.join(that)} FROM meta_ads.advice AS p WHERE advice_id = %(place)s))"
-        f" ORDER BY {', '.join(f'{one} {way}' for one in own)} LIMIT %(limit)s",
+        f" ORDER BY {order} LIMIT %(limit)s)"
+    )
+    rows = cursor.execute(
+        f"{_SELECT.format(found)} ORDER BY {order}",
         {
             "accounts": None if accounts is None else list(accounts),
             "kinds": None if kinds is None else list(kinds),
@@ -145,63 +168,32 @@ def open_advice(
     return rows[::-1] if before is not None else rows
 
 
-def count_open_advice(connection: Connection[Any]) -> dict[tuple[str, str], int]:
+def count_open_advice(connection: Connection[Any]) -> Counter[tuple[str, str]]:
     """How much advice nobody has settled yet, by account and kind; none where there are none."""
     rows = connection.execute(
-        "SELECT account_id, kind, count(*) FROM meta_ads.advice AS a WHERE NOT EXISTS"
-        " (SELECT FROM meta_ads.advice_outcomes AS o WHERE o.advice_id = a.advice_id)"
+        "SELECT account_id, kind, count(*) FROM meta_ads.advice WHERE outcome IS NULL"
         " GROUP BY account_id, kind"
     )
-    return {(account_id, kind): count for account_id, kind, count in rows}
+    return Counter({(account_id, kind): count for account_id, kind, count in rows})
 
 
 def given_advice(
     connection: Connection[Any],
     accounts: Sequence[str] | None = None,
     *,
-    is_settled: bool = False,
+    kinds: Sequence[str] | None = None,
+    is_settled: bool | None = None,
+    after: tuple[date, str] | None = None,
     limit: int = 20,
 ) -> list[AdviceRow]:
-    """The newest advice, newest first: all of it, or what is settled."""
+    """Advice from the newest day back: all of it, what is settled, or what is open.
+
+    `after` is the day and the id of the last row that was seen.
+    """
+    of_kinds = {"kinds": None if kinds is None else list(kinds)}
     cursor = connection.cursor(row_factory=class_row(AdviceRow))
     return cursor.execute(
-        f"{_SELECT} WHERE (o.outcome IS NOT NULL OR NOT %(is_settled)s)"
-        " AND (%(accounts)s::text[] IS NULL OR a.account_id = ANY (%(accounts)s))"
-        " ORDER BY a.made_at DESC, a.advice_id LIMIT %(limit)s",
-        {
-            "accounts": None if accounts is None else list(accounts),
-            "is_settled": is_settled,
-            "limit": limit,
-        },
-    ).fetchall()
-
-
-def advice_page(
-    connection: Connection[Any],
-    accounts: Sequence[str] | None = None,
-    *,
-    kinds: Sequence[str] | None = None,
-    is_open: bool = True,
-    after: tuple[date, str] | None = None,
-    limit: int = 100,
-) -> list[AdviceRow]:
-    """Advice from the newest day back, all of it or what is open; `after` is a row's day and id."""
-    cursor = connection.cursor(row_factory=class_row(AdviceRow))
-    return cursor.execute(
-        f"{_SELECT} WHERE (o.outcome IS NULL OR NOT %(is_open)s)"
-        " AND (%(accounts)s::text[] IS NULL OR a.account_id = ANY (%(accounts)s))"
-        " AND (%(kinds)s::text[] IS NULL OR a.kind = ANY (%(kinds)s))"
-        " AND (%(day)s::date IS NULL OR a.as_of < %(day)s"
-        "      OR (a.as_of = %(day)s AND a.advice_id > %(id)s))"
-        " ORDER BY a.as_of DESC, a.advice_id LIMIT %(limit)s",
-        {
-            "accounts": None if accounts is None else list(accounts),
-            "kinds": None if kinds is None else list(kinds),
-            "is_open": is_open,
-            "day": after[0] if after else None,
-            "id": after[1] if after else None,
-            "limit": limit,
-        },
+        _GIVEN[is_settled], newest_values(limit, accounts, after) | of_kinds
     ).fetchall()
 
 
@@ -209,7 +201,10 @@ def advice_beginning(connection: Connection[Any], given: str) -> list[AdviceRow]
     """The advice whose id begins so, two at most: one is what was meant."""
     cursor = connection.cursor(row_factory=class_row(AdviceRow))
     return cursor.execute(
-        f"{_SELECT} WHERE starts_with(a.advice_id, %s) ORDER BY a.advice_id LIMIT 2", (given,)
+        # The bounds find it by index whatever the database's collation: ids are hexadecimal.
+        f"{_ALL} WHERE a.advice_id BETWEEN %(given)s AND %(given)s || 'g'"
+        " AND starts_with(a.advice_id, %(given)s) ORDER BY a.advice_id LIMIT 2",
+        {"given": given},
     ).fetchall()
 
 
@@ -219,7 +214,7 @@ def newest_by_key(
     """Of every key of an account, the advice that was given last; none of the future, if it can."""
     cursor = connection.cursor(row_factory=class_row(AdviceRow))
     rows = cursor.execute(
-        f"{_SELECT} WHERE a.account_id = %s"
+        f"{_ALL} WHERE a.account_id = %s"
         " ORDER BY meta_ads.past(a.made_at, %s) NULLS FIRST, a.advice_id",
         (account_id, now),
     )
@@ -297,30 +292,19 @@ def track_record(
     connection: Connection[Any], accounts: Sequence[str] | None = None, *, limit: int = 20
 ) -> TrackRecord:
     """What became of the newest `limit` of all advice, but for what a more urgent one replaced."""
-    row = connection.execute(
-        _RECORD,
-        {"accounts": None if accounts is None else list(accounts), "limit": limit},
-    ).fetchone()
+    row = connection.execute(_RECORD, newest_values(limit, accounts)).fetchone()
     return TrackRecord(*(row or (0, 0, 0, 0, 0)))
 
 
-_RECORD = """
+_RECORD = f"""
     SELECT count(*), count(*) FILTER (WHERE outcome = 'followed'),
            count(*) FILTER (WHERE outcome = 'followed' AND verdict = 'better'),
            count(*) FILTER (WHERE outcome = 'followed' AND verdict = 'worse'),
            count(*) FILTER (WHERE outcome = 'followed' AND verdict IS NULL)
     FROM (
-        SELECT o.outcome, r.verdict
-        FROM meta_ads.advice AS a
-        LEFT JOIN meta_ads.advice_reviews AS r USING (advice_id)
-        LEFT JOIN LATERAL (
-            SELECT outcome FROM meta_ads.advice_outcomes
-            WHERE advice_id = a.advice_id ORDER BY at DESC, outcome LIMIT 1
-        ) AS o ON true
-        WHERE o.outcome IS DISTINCT FROM 'superseded'
-          AND (%(accounts)s::text[] IS NULL OR a.account_id = ANY (%(accounts)s))
-        ORDER BY a.made_at DESC, a.advice_id LIMIT %(limit)s
-    ) AS newest
+        {_newest("outcome IS DISTINCT FROM 'superseded'")}
+    ) AS a
+    LEFT JOIN meta_ads.advice_reviews AS r ON r.advice_id = a.advice_id
 """
 
 
@@ -328,8 +312,8 @@ def unreviewed(connection: Connection[Any], account_id: str) -> list[AdviceRow]:
     """Advice whose outcome was not measured yet, but for what a more urgent one replaced."""
     cursor = connection.cursor(row_factory=class_row(AdviceRow))
     return cursor.execute(
-        f"{_SELECT} WHERE a.account_id = %s AND r.advice_id IS NULL"
-        " AND o.outcome IS DISTINCT FROM 'superseded' ORDER BY a.made_at, a.advice_id",
+        f"{_ALL} WHERE a.account_id = %s AND r.advice_id IS NULL"
+        " AND a.outcome IS DISTINCT FROM 'superseded' ORDER BY a.made_at, a.advice_id",
         (account_id,),
     ).fetchall()
 
@@ -340,9 +324,8 @@ def unmeasured(connection: Connection[Any], accounts: Sequence[str], before: dat
         """
         SELECT count(*) FROM meta_ads.advice AS a
         WHERE account_id = ANY (%s) AND review_on < %s
+          AND outcome IS DISTINCT FROM 'superseded'
           AND NOT EXISTS (SELECT FROM meta_ads.advice_reviews WHERE advice_id = a.advice_id)
-          AND NOT EXISTS (SELECT FROM meta_ads.advice_outcomes
-                          WHERE advice_id = a.advice_id AND outcome = 'superseded')
         """,
         (list(accounts), before),
     ).fetchone()

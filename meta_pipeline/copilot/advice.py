@@ -8,7 +8,7 @@ from dataclasses import asdict
 from meta_pipeline import metrics
 from meta_pipeline.advice import Kind
 from meta_pipeline.advisor import (
-    advice_page,
+    given_advice,
     open_advice,
     recommended,
     scores_now,
@@ -45,13 +45,15 @@ def advice_given(
             raise UnknownName("kind of advice", kind, [str(one) for one in Kind])
     known = metrics.accounts_of(warehouse, accounts)
     ids = [one.account_id for one in known]
+    # All there are are not named: each that is named is looked at.
+    named = None if accounts is None else ids
     with warehouse.connection() as connection:
         given = (
-            advice_page(connection, ids, kinds=kinds, is_open=False, limit=_MOST)
+            given_advice(connection, named, kinds=kinds, limit=_MOST)
             if include_settled
-            else open_advice(connection, ids, kinds=kinds, limit=_MOST)
+            else open_advice(connection, named, kinds=kinds, limit=_MOST)
         )
-        record = track_record(connection, ids)
+        record = track_record(connection, named)
     rows = [
         {
             name: value.isoformat() if hasattr(value, "isoformat") else value

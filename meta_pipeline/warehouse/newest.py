@@ -8,7 +8,7 @@ some accounts are meant, the newest few of each say how far back all of them hav
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 from .names import SCHEMA
@@ -66,11 +66,11 @@ _NEWEST = """
 """
 
 
-def newest(table: str, at: str, key: str, where: str = "true") -> str:
+def newest(table: str, at: str, key: str, where: str = "true", *, kind: str = "timestamptz") -> str:
     """SQL of a table's newest rows, newest first by (`at`, `key`), given `newest_values`.
 
-    `where` is what else they have to be. The table has an index of (account_id, `at`) and one that
-    begins with `at`.
+    `where` is what else they have to be, `kind` the type of `at`. The table has an index of
+    (account_id, `at`) and one that begins with `at`.
     """
     behind = f"({at}, {key}) < (%(before_at)s, %(before_key)s)"
     return _NEWEST.format(
@@ -78,7 +78,7 @@ def newest(table: str, at: str, key: str, where: str = "true") -> str:
         table=f"{SCHEMA}.{table}",
         at=at,
         order=f"{at} DESC, {key} DESC",
-        wanted=f"({where}) AND (%(before_at)s::timestamptz IS NULL OR {behind})",
+        wanted=f"({where}) AND (%(before_at)s::{kind} IS NULL OR {behind})",
         most=_EACH_UP_TO,
     )
 
@@ -86,11 +86,11 @@ def newest(table: str, at: str, key: str, where: str = "true") -> str:
 def newest_values(
     limit: int,
     accounts: Sequence[str] | None = None,
-    before: tuple[datetime, str] | None = None,
+    before: tuple[date, str] | None = None,
 ) -> dict[str, Any]:
     """What `newest` is given: how many, of which accounts (None: all that are seen), behind whom.
 
-    `before` is the moment and the key of the last one that was seen.
+    `before` is the moment (or day) and the key of the last one that was seen.
     """
     at, key = before or (None, None)
     named = None if accounts is None else list(accounts)

@@ -119,6 +119,27 @@ def test_what_was_spent_today_before_the_days_were_kept_counts(empty_url: str) -
     assert days == [("", "app", 4), ("act_1", "app", 8)]
 
 
+def test_advice_that_was_settled_before_it_said_so_itself_is_settled(empty_url: str) -> None:
+    go_to(empty_url, "0054")
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.advice SELECT (jsonb_populate_record(NULL::meta_ads.advice,"
+            " (SELECT jsonb_object_agg(attname, CASE format_type(atttypid, NULL)"
+            " WHEN 'date' THEN '2026-11-01' WHEN 'timestamp with time zone' THEN '2026-11-01'"
+            " WHEN 'numeric' THEN '1' ELSE 'x' END) FROM pg_attribute"
+            " WHERE attrelid = 'meta_ads.advice'::regclass AND attnum > 0)"
+            " || jsonb_build_object('advice_id', id))).* FROM unnest(ARRAY['a', 'b', 'c']) AS id"
+        )
+        connection.execute(
+            "INSERT INTO meta_ads.advice_outcomes (advice_id, outcome, account_id, at)"
+            " VALUES ('a', 'expired', 'x', '2026-11-02'), ('b', 'followed', 'x', '2026-11-02'),"
+            " ('b', 'dismissed', 'x', '2026-11-03')"
+        )
+        Warehouse(empty_url).migrate()
+        rows = connection.execute("SELECT advice_id, outcome FROM meta_ads.advice ORDER BY 1")
+        assert rows.fetchall() == [("a", "expired"), ("b", "dismissed"), ("c", None)]
+
+
 def test_eight_at_once(empty_url: str) -> None:
     with CHILDREN.Pool(8) as pool:
         results = pool.map(migrator.migrate, [empty_url] * 8)

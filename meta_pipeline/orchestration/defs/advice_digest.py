@@ -7,7 +7,13 @@ from datetime import datetime
 
 import dagster as dg
 
-from meta_pipeline.advisor import AdviceRow, TrackRecord, open_advice, track_record
+from meta_pipeline.advisor import (
+    AdviceRow,
+    TrackRecord,
+    count_open_advice,
+    open_advice,
+    track_record,
+)
 from meta_pipeline.alerts import Message, Paragraph, channels_of, tell_all
 from meta_pipeline.orchestration.executor import own_job
 from meta_pipeline.orchestration.names import asking
@@ -47,17 +53,18 @@ def tell_advice(
     if not channels:
         raise dg.Failure(OFF, allow_retries=False)
     with warehouse.migrated("advice digest") as opened, opened.connection() as connection:
-        rows, record = open_advice(connection), track_record(connection)
+        counts, rows = count_open_advice(connection), open_advice(connection, limit=_TOLD)
+        record = track_record(connection)
         names = dict(
             connection.execute(
                 "SELECT account_id, coalesce(name, account_id) FROM meta_ads.meta_ad_accounts"
             ).fetchall()
         )
-    message = digest(rows, record, names, is_simulated=settings.is_simulated)
+    message = digest(rows, counts, record, names, is_simulated=settings.is_simulated)
     told = tell_all(channels, message)
     context.add_output_metadata(
         {
-            "open": len(rows),
+            "open": counts.total(),
             "channels": len(told),
             "subject": message.subject,
         }
@@ -112,29 +119,35 @@ def is_day(setting: str, at: datetime) -> bool:
 
 def digest(
     rows: Sequence[AdviceRow],
+    counts: Counter[tuple[str, str]],
     record: TrackRecord,
     names: Mapping[str, str],
     *,
     is_simulated: bool = False,
 ) -> Message:
-    """Each piece of advice in a paragraph: what to do, why, numbers, method, doubt."""
+    """Each of `rows` in a paragraph: what to do, why, numbers, method, doubt; the rest counted.
+
+    `counts` are those of all that is open, by account and kind.
+    """
     mark = "[simulated data] " if is_simulated else ""
-    accounts = len({row.account_id for row in rows})
+    accounts = len({account_id for account_id, _ in counts})
     said = (
-        f"{times(len(rows), 'open matter')} in {times(accounts, 'account')}"
-        if rows
+        f"{times(counts.total(), 'open matter')} in {times(accounts, 'account')}"
+        if counts
         else "nothing is open"
     )
     return Message(
         f"{mark}meta_pipeline advice: {said}",
-        (*_paragraphs(rows, names), Paragraph(record.sentence, ())),
-        len(rows),
+        (*_paragraphs(rows, counts, names), Paragraph(record.sentence, ())),
+        counts.total(),
         0,
     )
 
 
-def _paragraphs(rows: Sequence[AdviceRow], names: Mapping[str, str]) -> Iterator[Paragraph]:
-    for row in rows[:_TOLD]:
+def _paragraphs(
+    rows: Sequence[AdviceRow], counts: Counter[tuple[str, str]], names: Mapping[str, str]
+) -> Iterator[Paragraph]:
+    for row in rows:
         numbers = ", ".join(f"{name} {value}" for name, value in row.numbers.items())
         yield Paragraph(
             f"{_MARKS.get(row.severity, '')} {one_line(row.what)}",
@@ -148,9 +161,11 @@ def _paragraphs(rows: Sequence[AdviceRow], names: Mapping[str, str]) -> Iterator
             row.ads_manager_url,
             "Open in Ads Manager",
         )
-    rest = Counter(row.kind for row in rows[_TOLD:])
+    rest = Counter[str]()
+    for (_, kind), count in (counts - Counter((row.account_id, row.kind) for row in rows)).items():
+        rest[kind] += count
     if rest:
         listed = ", ".join(
             f"{count} {kind.replace('_', ' ')}" for kind, count in rest.most_common()
         )
-        yield Paragraph(f"And {sum(rest.values())} more: {listed}", ("meta-pipeline advice list",))
+        yield Paragraph(f"And {rest.total()} more: {listed}", ("meta-pipeline advice list",))

@@ -1,4 +1,4 @@
-"""What was advised and what became of it; rows are added, never changed."""
+"""What was advised and what became of it; rows are added and never removed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .columns import account_id, day, json, moment, number, table, text, whole
 
 advice = table(
     "advice",
-    "One row per advice that was given; rows never change, what became of it is in advice_outcomes",
+    "One row per advice that was given, kept for ever; what became of it is in advice_outcomes",
     text("advice_id", "Hash of account, key and day", primary_key=True),
     account_id(nullable=False),
     text("advice_key", "The same for the same advice on another day", nullable=False),
@@ -30,7 +30,22 @@ advice = table(
     text("ads_manager_url", "The entity in Ads Manager", nullable=False),
     text("supersedes", "The advice it takes the place of"),
     moment("made_at", "When it was written", nullable=False),
-    sa.Index(None, "account_id", "as_of"),
+    text("outcome", "What became of it first, by advice_outcomes; null while it is open"),
+    sa.Index(None, "account_id", "as_of", "advice_id"),
+    sa.Index(None, "as_of", "advice_id"),
+    sa.Index(
+        "advice_open_idx",
+        "account_id",
+        "as_of",
+        "advice_id",
+        postgresql_where=sa.text("outcome IS NULL"),
+    ),
+    sa.Index(
+        "advice_open_day_idx",
+        "as_of",
+        "advice_id",
+        postgresql_where=sa.text("outcome IS NULL"),
+    ),
 )
 
 advice_outcomes = table(

@@ -31,7 +31,8 @@ class TenancyRule:
     `api` and `sql` are conditions that a row has to fulfil for the group's members. They read
     other tables through those tables' own policies. An array from a sub-select is made once a
     statement and lets indexes be used, where IN (SELECT ...) reads all rows. `api_writes` are the
-    statements besides SELECT that the API is granted; `sql_reads` False is nobody's reading.
+    statements besides SELECT that the API is granted, UPDATE of all columns or of some; `sql_reads`
+    False is nobody's reading.
     """
 
     api: str
@@ -115,6 +116,7 @@ RULES: Final[Mapping[str, TenancyRule]] = MappingProxyType(
         "webhook_changes": by_account(),
         # Whose it is, is known when it is taken apart.
         "webhook_deliveries": OPERATOR,
+        "advice": by_account(api_writes=("UPDATE (outcome)",)),
         "advice_outcomes": by_account(api_writes=("INSERT",)),
         "account_kpis": by_account(api_writes=_CHANGE),
         # Meters of an ad account have its id as key; those of the app are the operator's.

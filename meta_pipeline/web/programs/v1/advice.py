@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 
 from meta_pipeline.advice import Kind, Severity
 from meta_pipeline.advisor import (
-    advice_page,
+    given_advice,
     recommendations_page,
     score_days,
     track_record,
@@ -143,11 +143,11 @@ def list_advice(
     accounts = _accounts(caller, account_id)
     key = key_behind(cursor, date, str)
     with caller.warehouse.connection() as connection:
-        rows = advice_page(
+        rows = given_advice(
             connection,
             accounts,
             kinds=kind,
-            is_open=not include_settled,
+            is_settled=None if include_settled else False,
             after=(key[0], key[1]) if key else None,
             limit=limit + 1,
         )
