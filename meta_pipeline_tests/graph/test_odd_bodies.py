@@ -129,7 +129,7 @@ QUESTIONS = {
 
 
 def test_every_question_of_the_client_is_here() -> None:
-    others = {"close", "for_sync", "with_token"}
+    others = {"close", "for_sync", "with_token", "within"}
     methods = {
         name
         for name, _ in inspect.getmembers(GraphClient, inspect.isfunction)

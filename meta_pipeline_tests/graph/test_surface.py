@@ -56,6 +56,7 @@ def test_the_client_has_what_others_code_against() -> None:
         "revoke_token",
         "subscribe_app",
         "with_token",
+        "within",
     }
 
 
