@@ -162,7 +162,11 @@ def page(
 
     async def endpoint(request: Request) -> Response:
         # psycopg blocks here: on the event loop one slow question would hold up every page.
-        return await run_in_threadpool(_shown, request, show, needs, whose)
+        visit = await run_in_threadpool(_let_in, request, needs, whose)
+        if isinstance(visit, Response):
+            return visit
+        async with visit.site.turns.one_of(visit.visitor.tenant):
+            return await run_in_threadpool(_shown, visit, show)
 
     return Route(path, endpoint, methods=["GET"], name=show.__name__)
 
@@ -199,7 +203,11 @@ def change_outside(path: str, act: ActOutside, *, needs: Role) -> Route:
 def _form(path: str, act: ActOutside, name: str, needs: Role) -> Route:
     async def endpoint(request: Request) -> Response:
         form = await read_form(request)
-        return await run_in_threadpool(_changed, request, form, act, needs)
+        visit = await run_in_threadpool(_let_change, request, form, needs)
+        if isinstance(visit, Response):
+            return visit
+        async with visit.site.turns.one_of(visit.visitor.tenant):
+            return await run_in_threadpool(_changed, visit, form, act)
 
     return Route(path, endpoint, methods=["POST"], name=name)
 
@@ -209,7 +217,8 @@ def _note(visit: Visit, done: Done, tables: TenantWarehouse) -> None:
         tables.web.note(visit.visitor.subject, done.action, done.detail)
 
 
-def _shown(request: Request, show: Show, needs: Role, whose: WhoseTenant | None) -> Response:
+def _let_in(request: Request, needs: Role, whose: WhoseTenant | None) -> Visit | Response:
+    """Who wants to see a page; or where they are sent instead."""
     _check_text([*request.path_params.items(), *request.query_params.multi_items()])
     begun, named = whose and whose(request), request.query_params.get(TENANT)
     if begun is None and named not in (None, request.session.get(TENANT)):
@@ -219,14 +228,18 @@ def _shown(request: Request, show: Show, needs: Role, whose: WhoseTenant | None)
         return redirect_to_sign_in(request)
     visit = _visit(request, visitor, needs, begun or named)
     _keep_open(request, visitor)
+    return visit
+
+
+def _shown(visit: Visit, show: Show) -> Response:
     try:
         with ExitStack() as until:
             return show(replace(visit, until=until))
     except NotFound as error:
         # With one tenant there is no other one in which to look.
-        if len(visitor.memberships) == 1:
+        if len(visit.visitor.memberships) == 1:
             raise
-        name = one_line(visitor.opened.name)
+        name = one_line(visit.visitor.opened.name)
         raise NotFound(
             f"{error} You look at {name}: what is another's is found after opening that one."
         ) from None
@@ -264,7 +277,8 @@ def _keep_open(request: Request, visitor: Visitor) -> None:
         session["said"] = " ".join(filter(None, (session.get("said"), told)))
 
 
-def _changed(request: Request, form: FormData, act: ActOutside, needs: Role) -> Response:
+def _let_change(request: Request, form: FormData, needs: Role) -> Visit | Response:
+    """Who sends a form, for the tenant that it was shown for; or where they are sent instead."""
     _check_text(form.multi_items())
     # In another tab another tenant may be open by now: meant is the one the form was shown for.
     meant = form.get(TENANT)
@@ -276,9 +290,13 @@ def _changed(request: Request, form: FormData, act: ActOutside, needs: Role) -> 
         raise TenantUnsaid
     visit = _visit(request, visitor, needs, tenant)
     request.session[TENANT] = visitor.tenant
+    return visit
+
+
+def _changed(visit: Visit, form: FormData, act: ActOutside) -> Response:
     done = act(visit, form)
     if done.said:
-        request.session["said"] = done.said
+        visit.request.session["said"] = done.said
     # After a change always to a page: reloading that repeats nothing.
     return RedirectResponse(visit.same_tenant(done.to), status_code=303)
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from starlette.requests import HTTPConnection, Request
 
 from meta_pipeline.settings import Settings
+from meta_pipeline.turns import Turns
 from meta_pipeline.warehouse import Warehouse
 
 from .access.secret import Secret
@@ -26,6 +27,8 @@ class Site:
     secret: Secret
     sign_in: SignIn
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    turns: Turns = field(default_factory=Turns)
+    """Of pages and /v1: one tenant's leave room for all others'."""
     downloads: Downloads = field(default_factory=Downloads)
     check_runs: CheckRuns = field(default_factory=CheckRuns)
 

@@ -17,8 +17,9 @@ NewLink = Annotated[
     bool,
     typer.Option("--link", help="Only print a fresh one-time link to the one that runs there."),
 ]
-# Each page holds one while Postgres answers; more would only wait for its cores.
-_CONNECTIONS = 8
+# Eight turns, three downloads; three are left for what takes no turn because it is quick: who
+# somebody is, keys, signing in, health, and what Meta delivers.
+_CONNECTIONS = 14
 # Beyond it requests are answered 503 at once instead of waiting in memory. Connections count that
 # are kept open for the next request: of a few hundred browsers with six each.
 _MOST_CONNECTIONS = 2_000

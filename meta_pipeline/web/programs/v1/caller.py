@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -78,31 +78,40 @@ class Caller:
         return f"{self.key.name} (key {self.key.key_id})"
 
 
-def _caller(needed: Scope) -> Callable[[Request, Credentials], Caller]:
-    def found(request: Request, credentials: Credentials) -> Caller:
-        site, rates = site_of(request), request.app.state.rates
-        assert isinstance(rates, Rates)
-        now = site.now()
-        key = key_of(site.warehouse, credentials.credentials, now) if credentials else None
-        if key is None:
-            # Only wrong keys count against an address: many programs may share one.
-            rates.refuse(request.client.host if request.client else "")
-            raise Problem(
-                "no_key",
-                "send a living key as Authorization: Bearer mp_...; meta-pipeline api-keys create "
-                "makes one",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-        rates.spend(key.key_id)
-        if str(needed) not in key.scopes:
+def _known(request: Request, credentials: Credentials) -> Caller:
+    site, rates = site_of(request), request.app.state.rates
+    assert isinstance(rates, Rates)
+    now = site.now()
+    key = key_of(site.warehouse, credentials.credentials, now) if credentials else None
+    if key is None:
+        # Only wrong keys count against an address: many programs may share one.
+        rates.refuse(request.client.host if request.client else "")
+        raise Problem(
+            "no_key",
+            "send a living key as Authorization: Bearer mp_...; meta-pipeline api-keys create "
+            "makes one",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    rates.spend(key.key_id)
+    return Caller(site, key, now)
+
+
+Known = Annotated[Caller, Depends(_known)]
+
+
+def _caller(needed: Scope) -> Callable[[Known], AsyncIterator[Caller]]:
+    async def in_turn(caller: Known) -> AsyncIterator[Caller]:
+        if str(needed) not in caller.key.scopes:
             raise Problem(
                 "missing_scope",
                 f"this takes the scope {needed}, which {MEANINGS[needed]}; the key has "
-                f"{', '.join(key.scopes)}",
+                f"{', '.join(caller.key.scopes)}",
             )
-        return Caller(site, key, now)
+        # Programs of a tenant wait for each other, and leave turns to its people.
+        async with caller.site.turns.one_of(f"programs of {caller.key.tenant}"):
+            yield caller
 
-    return found
+    return in_turn
 
 
 Reader = Annotated[Caller, Depends(_caller(Scope.READ))]

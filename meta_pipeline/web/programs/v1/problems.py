@@ -19,6 +19,7 @@ from meta_pipeline.custom_reports import ReportsError
 from meta_pipeline.metrics import MetricsError, UnknownName
 from meta_pipeline.printable import one_line
 from meta_pipeline.sync_requests import RequestRefused, TooManyOpen
+from meta_pipeline.turns import NoTurn
 from meta_pipeline.warehouse.errors import CannotTell, WarehouseError
 from meta_pipeline.web.programs.body import TooLarge
 
@@ -121,6 +122,12 @@ _KINDS: Sequence[tuple[type[Exception], Callable[[Any], Problem]]] = (
     (
         TooManyOpen,
         lambda error: Problem("too_many_requests", str(error), headers={"Retry-After": "60"}),
+    ),
+    (
+        NoTurn,
+        lambda error: Problem(
+            "too_many_requests", str(error), headers={"Retry-After": str(error.seconds)}
+        ),
     ),
     (
         RequestRefused,
