@@ -11,8 +11,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice, takewhile
-from operator import eq
 from typing import Any
 
 from psycopg import Connection
@@ -115,16 +113,18 @@ class Names:
 
     def _mark_words(self, text: Text, left: list[str]) -> None:
         candidates = self._containing(left)
-        places = _places(candidates)
+        named = [(one, words(one.name)) for one in candidates]
+        # Of the thousand ads that are called the same one will do.
+        names = "\n".join(dict.fromkeys(f" {' '.join(name)} " for _, name in named))
         while True:
             tokens = text.tokens
-            longest = _longest(tokens, left, places)
+            longest = _longest(tokens, left, names)
             if longest is None:
                 break
             start, stop = longest
             level = _level_beside(tokens, start, stop)
             spoken = tuple(tokens[start:stop])
-            matching = [one for one in candidates if _has(words(one.name), list(spoken))]
+            matching = [one for one, name in named if _has(name, list(spoken))]
             mark = text.mark("entity", _narrowed(" ".join(spoken), matching, level))
             before = tokens[:start]
             # "The campaign called X": the joining word has done its work.
@@ -191,29 +191,22 @@ class Names:
         return [NamedEntity(*row) for row in rows]
 
 
-Places = Mapping[str, Sequence[tuple[tuple[str, ...], int]]]
-"""By word: the names that have it, as words, and where."""
+def _longest(tokens: list[str], left: Sequence[str], names: str) -> tuple[int, int] | None:
+    """The longest run of words that has one left over and is part of a name, the first of them.
 
-
-def _places(candidates: Iterable[NamedEntity]) -> Places:
-    places: dict[str, list[tuple[tuple[str, ...], int]]] = defaultdict(list)
-    # Of the thousand ads that are called the same one will do.
-    for name in dict.fromkeys(tuple(words(one.name)) for one in candidates):
-        for at, word in enumerate(name):
-            places[word].append((name, at))
-    return places
-
-
-def _longest(tokens: list[str], left: Sequence[str], places: Places) -> tuple[int, int] | None:
-    """The longest run of words that has one left over and is part of a name, the first of them."""
+    `names` has each name's words with a space around each.
+    """
     best: tuple[int, int] | None = None
-    for start, token in enumerate(tokens):
-        ahead = tokens[start:]
-        shared = (map(eq, ahead, islice(name, at, None)) for name, at in places.get(token, ()))
-        length = max((sum(takewhile(bool, one)) for one in shared), default=0)
-        is_longer = best is None or length > best[1] - best[0]
-        if is_longer and any(one in left for one in ahead[:length]):
-            best = start, start + length
+    length = 0
+    for start in range(len(tokens)):
+        to_left = next((n for n, token in enumerate(tokens[start:], 1) if token in left), None)
+        if to_left is None:
+            break
+        # Part of a name is every shorter run, too: only what would be the best is looked for.
+        stop = start + max(to_left, length + 1)
+        while stop <= len(tokens) and f" {' '.join(tokens[start:stop])} " in names:
+            best, length = (start, stop), stop - start
+            stop += 1
     return best
 
 

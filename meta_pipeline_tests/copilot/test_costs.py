@@ -84,3 +84,18 @@ def test_names_in_quotation_marks_are_looked_up_for_a_handful_only(many: Warehou
     assert copilot.ask(many, f"{few} last week", now=NOW).outcome is Outcome.ANSWERED
     answer = copilot.ask(many, f'{few}, "sale 16" last week', now=NOW)
     assert "5 at most" in str(answer)
+
+
+def test_names_that_repeat_one_word_are_looked_through_in_no_time(many: Warehouse) -> None:
+    """Whoever names their own ads may name them so."""
+    with many.connection() as connection:
+        connection.execute(
+            "UPDATE meta_ads.meta_campaigns SET name = repeat('zu ', 130) || campaign_id"
+            " WHERE campaign_id IN"
+            " (SELECT campaign_id FROM meta_ads.meta_campaigns ORDER BY 1 LIMIT 2000)"
+        )
+    began = time.process_time()
+    answer = copilot.ask(many, "spend of " + "zu " * 30, now=NOW)
+    assert time.process_time() - began < MOST_SECONDS
+    assert answer.outcome is Outcome.ASKED_BACK
+    assert "campaigns" in (answer.message or "")
