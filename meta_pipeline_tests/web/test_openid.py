@@ -88,6 +88,17 @@ def test_an_administrator_of_the_settings_comes_in(
     assert "The &lt;b&gt;Boss&lt;/b&gt;" in answer.text
 
 
+def test_an_address_longer_than_a_cookie_holds_keeps_nobody_out(
+    stranger: httpx2.Client, identity: Provider
+) -> None:
+    identity.is_asked_by(email="boss@example.com", email_verified=True)
+    for signs in ("a" * 8_000, "%C3%A4" * 700):
+        asked = f"/sign-in/provider?next=/members?{signs}"
+        cookies = stranger.get(asked, follow_redirects=False).headers.get_list("set-cookie")
+        assert 0 < max(map(len, cookies)) < 4_096
+    assert stranger.get(asked).url.path == "/"
+
+
 def test_a_member_comes_in_with_their_role_and_goes_when_removed(
     stranger: httpx2.Client, identity: Provider, web_warehouse: Warehouse, site: Site
 ) -> None:

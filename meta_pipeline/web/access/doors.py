@@ -23,6 +23,8 @@ from .sign_in import SignIn
 from .visitor import OWNER, client_address, visitor_of
 
 _BACK = "/sign-in/back"
+# It is kept in a cookie beside what the provider needs: of more than 4 kB a browser keeps nothing.
+_LONGEST = 1_000
 
 
 def redirect_to_sign_in(request: Request) -> RedirectResponse:
@@ -102,7 +104,7 @@ async def _signed_in(request: Request, subject: str, name: str, to: str) -> Resp
 
 
 def _ours(address: str | None) -> str:
-    """An address of this application; nobody is sent to another site."""
+    """An address of this application, the first page for none or a very long one."""
     try:
         parts = urlsplit(address or "/")
     except ValueError:  # brackets that are no address of IPv6
@@ -111,7 +113,8 @@ def _ours(address: str | None) -> str:
     # Browsers take a backslash for a slash, and // for another host.
     if not is_ours or "\\" in parts.path or parts.path.startswith("//"):
         return "/"
-    return f"{parts.path}{f'?{parts.query}' if parts.query else ''}"
+    ours = f"{parts.path}{f'?{parts.query}' if parts.query else ''}"
+    return ours if len(quote(ours)) <= _LONGEST else "/"
 
 
 def _pace(request: Request) -> SignInAttempts:
