@@ -121,13 +121,10 @@ def _lines_of(
 
 def _days(visit: Visit, view: TableView, nodes: Sequence[Node]) -> dict[str, tuple[str, str]]:
     """First and last day by account: a preset is of the account's own time zone."""
+    accounts = list(dict.fromkeys(node.entity.account_id for node in nodes))
     with visit.warehouse.connection() as connection:
-        return {
-            account: tuple(
-                map(str, metrics.days_of(connection, account, view.days.asked, visit.now)[1:])
-            )  # type: ignore[misc]
-            for account in {node.entity.account_id for node in nodes}
-        }
+        each = metrics.days_of_each(connection, accounts, view.days.asked, visit.now)
+    return {account: (str(since), str(until)) for account, since, until in each}
 
 
 def _line(values: Sequence[object]) -> str:
