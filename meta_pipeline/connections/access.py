@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from meta_pipeline.graph import (
@@ -13,6 +13,7 @@ from meta_pipeline.graph import (
     GraphError,
     MalformedAnswer,
     Retriable,
+    RetryPolicy,
     Throttled,
     TokenInfo,
 )
@@ -49,6 +50,17 @@ class Access:
     settings: Settings
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
+    retry: RetryPolicy | None = None
+    ends_at: float | None = None
+    """The moment, of the monotonic clock, after which no answer is waited for; None: any."""
+
+    def within(self, seconds: float) -> Access:
+        """The same, whose calls together are over in so many seconds, each repeated once at most.
+
+        For whoever waits for the answer in a browser: GraphClient's own patience is a sync's.
+        """
+        ends_at = time.monotonic() + seconds
+        return replace(self, retry=RetryPolicy(retries=1), ends_at=ends_at)
 
     def knows_app(self, app_id: str | None) -> bool:
         """Whether the secret of this app is set: renewing and revoking take it."""
@@ -68,7 +80,7 @@ class Access:
         # Signed with another app's secret Meta refuses the call; META_APP_ID may be left out with
         # one app.
         signs = settings.app_secret is not None and settings.app_id in (None, app_id)
-        return GraphClient(
+        client = GraphClient(
             access_token=token,
             base_url=settings.graph_url,
             trusted_url=settings.trusted_graph_url,
@@ -79,7 +91,11 @@ class Access:
             hidden=secrets,
             clock=self.clock,
             sleep=self.sleep,
+            retry=self.retry,
         )
+        if self.ends_at is None:
+            return client
+        return client.within(max(0.0, self.ends_at - time.monotonic()))
 
     def as_app(self) -> GraphClient:
         """A client with the token of the app itself; id and secret have to be set."""

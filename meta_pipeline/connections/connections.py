@@ -21,7 +21,7 @@ from meta_pipeline.warehouse.stores.connections import TokenRole
 
 from .access import Access, Owner
 from .audit import changes, impersonal
-from .errors import ConnectionUnknown, TokenRefused, TokenUnreadable
+from .errors import ConnectionUnknown, NotRevoked, TokenRefused, TokenUnreadable
 from .inspection import kind_of, standing_of
 from .sealing import Keyring, Sealed
 from .state import ConnectionKind, ConnectionState, state_at
@@ -359,4 +359,7 @@ class Connections:
                     client.revoke_token(token, app_id=row.app_id)
                 except Reauthorize:
                     continue  # it is dead already
+                except GraphError as error:
+                    told = f"Meta did not end the token of {row.name}. {error}"
+                    raise NotRevoked(f"{told} Nothing was changed.") from error
             self.record(row, "token_revoked", {"role": role})

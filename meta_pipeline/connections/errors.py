@@ -23,6 +23,10 @@ class TokenRefused(ConnectionsError):
     """A token cannot be a connection: invalid, of the wrong kind, or short of a scope."""
 
 
+class NotRevoked(ConnectionsError):
+    """Meta did not end a token that was to be revoked; its connection stays."""
+
+
 class ConnectionUnknown(ConnectionsError):
     """No connection, or more than one, is meant by what was given."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -83,6 +83,11 @@ class Visit:
     def now(self) -> datetime:
         return self.site.now()
 
+    def turn(self, *, asks_meta: bool) -> AbstractAsyncContextManager[None]:
+        """The tenant's turn among those who ask the tables, or Meta."""
+        turns = self.site.meta_turns if asks_meta else self.site.turns
+        return turns.one_of(self.visitor.tenant)
+
     def may(self, needed: Role) -> bool:
         return self.visitor.role.may(needed)
 
@@ -153,7 +158,12 @@ ActOutside = Callable[[Visit, FormData], Done]
 
 
 def page(
-    path: str, show: Show, *, needs: Role = Role.VIEWER, whose: WhoseTenant | None = None
+    path: str,
+    show: Show,
+    *,
+    needs: Role = Role.VIEWER,
+    whose: WhoseTenant | None = None,
+    asks_meta: bool = False,
 ) -> Route:
     """A page for those whose role is enough; who is not signed in is shown the door.
 
@@ -165,7 +175,7 @@ def page(
         visit = await run_in_threadpool(_let_in, request, needs, whose)
         if isinstance(visit, Response):
             return visit
-        async with visit.site.turns.one_of(visit.visitor.tenant):
+        async with visit.turn(asks_meta=asks_meta):
             return await run_in_threadpool(_shown, visit, show)
 
     return Route(path, endpoint, methods=["GET"], name=show.__name__)
@@ -183,7 +193,7 @@ def change(path: str, act: Act, *, needs: Role) -> Route:
     return _form(path, within, act.__name__, needs)
 
 
-def change_outside(path: str, act: ActOutside, *, needs: Role) -> Route:
+def change_outside(path: str, act: ActOutside, *, needs: Role, asks_meta: bool = False) -> Route:
     """Something a form changes that Meta is asked about, or that the installation itself writes.
 
     It has no transaction of the tenant's, which would hold a connection, and what it locks, for as
@@ -197,16 +207,16 @@ def change_outside(path: str, act: ActOutside, *, needs: Role) -> Route:
         _note(visit, done, visit.tables)
         return done
 
-    return _form(path, outside, act.__name__, needs)
+    return _form(path, outside, act.__name__, needs, asks_meta=asks_meta)
 
 
-def _form(path: str, act: ActOutside, name: str, needs: Role) -> Route:
+def _form(path: str, act: ActOutside, name: str, needs: Role, *, asks_meta: bool = False) -> Route:
     async def endpoint(request: Request) -> Response:
         form = await read_form(request)
         visit = await run_in_threadpool(_let_change, request, form, needs)
         if isinstance(visit, Response):
             return visit
-        async with visit.site.turns.one_of(visit.visitor.tenant):
+        async with visit.turn(asks_meta=asks_meta):
             return await run_in_threadpool(_changed, visit, form, act)
 
     return Route(path, endpoint, methods=["POST"], name=name)

@@ -17,6 +17,8 @@ from .access.sign_in import SignIn
 from .check_runs import CheckRuns
 from .download_limit import Downloads
 
+_MOST_AT_META = 4
+
 
 @dataclass(frozen=True)
 class Site:
@@ -29,6 +31,10 @@ class Site:
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     turns: Turns = field(default_factory=Turns)
     """Of pages and /v1: one tenant's leave room for all others'."""
+    meta_turns: Turns = field(default_factory=lambda: Turns(most=_MOST_AT_META))
+    """Of what asks Meta, which may take long; it holds no connection meanwhile, but a thread."""
+    meta_seconds: float = 60.0
+    """How long all that one request asks Meta may take; a proxy before us gives up about then."""
     downloads: Downloads = field(default_factory=Downloads)
     check_runs: CheckRuns = field(default_factory=CheckRuns)
 

@@ -15,6 +15,7 @@ from meta_pipeline.connections import (
     ConnectionsError,
     ConnectionUnknown,
     KeyMissing,
+    NotRevoked,
     TokenRefused,
     TokenUnreadable,
     generate_key,
@@ -178,7 +179,7 @@ def test_removing_forgets_and_revoking_ends(place: Place) -> None:
 def test_what_meta_does_not_revoke_stays(place: Place) -> None:
     row = place.book.add(place.issue())
     place.sim.fail("GET", "/oauth/revoke", times=None, with_=Fault.graph_error(1))
-    with pytest.raises(GraphError):
+    with pytest.raises(NotRevoked, match="did not end the token"):
         place.book.remove(row, revoke=True)
     with pytest.raises(TokenRefused, match="without --revoke"):
         place.with_settings(app_secret=None).remove(row, revoke=True)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 from pydantic import SecretStr
 
+from meta_pipeline.simulator import Fault
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.links import new_link
 from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline_tests.connections.place import KEY, Place, place_of
-from meta_pipeline_tests.waiting import PATIENCE_SECONDS
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
 from meta_pipeline_tests.web import served
 from meta_pipeline_tests.web.conftest import SECRET
 
@@ -57,7 +60,7 @@ def opened(database_url: str) -> Iterator[Opened]:
     # wait for themselves.
     with place_of(database_url) as place, Warehouse(database_url, max_connections=1) as warehouse:
         settings = place.book.access.settings.model_copy(update={"token_keys": SecretStr(KEY)})
-        site = Site(settings, warehouse, SECRET, SignIn.LINK, now=place.clock.now)
+        site = Site(settings, warehouse, SECRET, SignIn.LINK, now=place.clock.now, meta_seconds=2)
         with served.running(web_application(site)) as listening:
             url = listening.replace("127.0.0.1", "localhost")  # as Meta leads back to
             with httpx2.Client(
@@ -92,6 +95,32 @@ def test_accounts_are_connected_by_name_and_removed_again(opened: Opened) -> Non
     )
     assert "is removed" in gone.text
     assert opened.place.warehouse.connections.all() == []
+
+
+def test_meta_that_never_answers_is_told_in_time_and_keeps_no_other_page_waiting(
+    opened: Opened,
+) -> None:
+    row = opened.place.book.add(opened.place.issue())
+    back, page = opened.answered(), opened.browser.get("/connections").text
+    form = {"csrf": opened.csrf(page), "connection": row.connection_id}
+    opened.place.sim.fail("*", "*", times=None, with_=Fault.stall(PATIENCE_SECONDS))
+    hasty = replace(opened.site, meta_seconds=1)
+    with served.running(web_application(hasty)) as listening, ThreadPoolExecutor() as threads:
+        url = listening.replace("127.0.0.1", "localhost")
+        led = threads.submit(
+            opened.browser.get, f"{url}{urlsplit(back).path}?{urlsplit(back).query}"
+        )
+        (rule,) = opened.place.sim.faults
+        wait_until(lambda: rule.fired, "Meta is asked")
+        assert opened.browser.get(f"{url}/connections").status_code == 200
+        assert (led.result().status_code, "Meta" in led.result().text) == (403, True)
+        for path, told in (("accounts", "does not say"), ("remove", "did not end")):
+            given = form | {"revoke": "yes"}
+            answer = opened.browser.post(f"{url}/connections/{path}", data=given)
+            assert (answer.status_code, told in answer.text) == (400, True), answer.text
+    assert [one.connection_id for one in opened.place.warehouse.connections.all()] == [
+        row.connection_id
+    ]
 
 
 def fields(page: str) -> dict[str, list[str]]:

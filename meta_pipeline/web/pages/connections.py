@@ -189,7 +189,8 @@ def _connections(visit: Visit) -> Connections:
     except ConnectionsError as error:
         raise ImpossibleQuestion(str(error)) from None
     actor = f"web: {visit.visitor.subject}"
-    return Connections(site.warehouse, Access(site.settings, clock=site.now), keyring, actor)
+    access = Access(site.settings, clock=site.now).within(site.meta_seconds)
+    return Connections(site.warehouse, access, keyring, actor)
 
 
 def _flow(visit: Visit) -> LoginFlow:
