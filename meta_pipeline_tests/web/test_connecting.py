@@ -60,7 +60,7 @@ def opened(database_url: str) -> Iterator[Opened]:
     # wait for themselves.
     with place_of(database_url) as place, Warehouse(database_url, max_connections=1) as warehouse:
         settings = place.book.access.settings.model_copy(update={"token_keys": SecretStr(KEY)})
-        site = Site(settings, warehouse, SECRET, SignIn.LINK, now=place.clock.now, meta_seconds=2)
+        site = Site(settings, warehouse, SECRET, SignIn.LINK, now=place.clock.now)
         with served.running(web_application(site)) as listening:
             url = listening.replace("127.0.0.1", "localhost")  # as Meta leads back to
             with httpx2.Client(
