@@ -46,6 +46,7 @@ web_events = table(
         ),
     ),
     sa.Index(None, "at"),
+    sa.Index(None, "tenant", "at"),
 )
 
 __all__ = ["web_events", "web_links", "web_sign_outs"]

@@ -85,7 +85,10 @@ class WebStore(Store):
         with self._using(connection) as using:
             cursor = using.cursor(row_factory=class_row(WebEvent))
             return cursor.execute(
-                "SELECT at, actor, action, detail FROM meta_ads.web_events"
-                " ORDER BY at DESC, id DESC LIMIT %s",
-                (limit,),
+                # Tenant by tenant, of whom a visitor sees one: past what others did nobody walks.
+                "SELECT at, actor, action, detail FROM meta_ads.tenants AS own CROSS JOIN LATERAL"
+                " (SELECT * FROM meta_ads.web_events WHERE tenant = own.tenant"
+                " ORDER BY at DESC, id DESC LIMIT %(limit)s) AS event"
+                " ORDER BY at DESC, id DESC LIMIT %(limit)s",
+                {"limit": limit},
             ).fetchall()

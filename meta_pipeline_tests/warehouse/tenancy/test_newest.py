@@ -162,3 +162,20 @@ def test_what_else_they_have_to_be_is_looked_for_within_them(fleet: Warehouse) -
         assert [(one["started_at"], one["sync_run_id"]) for one in found] == failed
         requests = fleet.of_tenant(tenant).sync_requests.recent(LIMIT, states=["failed"])
         assert [(one.requested_at, one.request_id) for one in requests] == failed
+
+
+def test_what_a_tenant_did_is_found_however_much_others_did_since(fleet: Warehouse) -> None:
+    with fleet.connection() as connection:
+        for tenant, count, days in ((DEFAULT_TENANT, 5_000, 0), ("few", 3, 90)):
+            connection.execute(
+                "INSERT INTO meta_ads.web_events (at, actor, action, detail, tenant)"
+                " SELECT %s::timestamptz - %s * interval '1 day' - n * interval '1 minute',"
+                " 'ann', 'signed in', 'number ' || n, %s FROM generate_series(1, %s::int) AS n",
+                (NOW, days, tenant, count),
+            )
+        connection.execute("ANALYZE meta_ads.web_events")
+    with fleet.of_tenant("few").snapshot() as seen, seen.connection() as connection:
+        before = rows_read(connection, "web_events")
+        found = [one.detail for one in seen.web.events(50)]
+        assert rows_read(connection, "web_events") - before <= 3
+    assert found == ["number 1", "number 2", "number 3"]
