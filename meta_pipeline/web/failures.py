@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from meta_pipeline.concurrency import TooManyAtOnce
 from meta_pipeline.custom_reports import ReportsError
 from meta_pipeline.metrics import MetricsError
 from meta_pipeline.printable import one_line
-from meta_pipeline.turns import NoTurn
 from meta_pipeline.warehouse.errors import CannotTell, TenantsNotApart, WarehouseError
 
 from .access.forms import Forged
@@ -85,7 +85,7 @@ _no_reports = _for_the_log(
 
 
 def _too_often(request: Request, error: Exception) -> Response:
-    assert isinstance(error, TooManyTries | NoTurn)
+    assert isinstance(error, TooManyTries | TooManyAtOnce)
     answer = _failure(request, 429, str(error))
     answer.headers["Retry-After"] = str(error.seconds)
     return answer
@@ -150,7 +150,7 @@ HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
     Forged: _says(403),
     TenantUnsaid: _says(409),
     TooManyTries: _too_often,
-    NoTurn: _too_often,
+    TooManyAtOnce: _too_often,
     HTTPException: _http,
 }
 """By error; each answer is a page, and none of them shows what was being worked on."""

@@ -83,10 +83,10 @@ class Visit:
     def now(self) -> datetime:
         return self.site.now()
 
-    def turn(self, *, asks_meta: bool) -> AbstractAsyncContextManager[None]:
-        """The tenant's turn among those who ask the tables, or Meta."""
-        turns = self.site.meta_turns if asks_meta else self.site.turns
-        return turns.one_of(self.visitor.tenant)
+    def slot(self, *, asks_meta: bool) -> AbstractAsyncContextManager[None]:
+        """The tenant's slot among those who ask the tables, or Meta."""
+        limiter = self.site.meta_limiter if asks_meta else self.site.limiter
+        return limiter.slot(self.visitor.tenant)
 
     def may(self, needed: Role) -> bool:
         return self.visitor.role.may(needed)
@@ -175,7 +175,7 @@ def page(
         visit = await run_in_threadpool(_let_in, request, needs, whose)
         if isinstance(visit, Response):
             return visit
-        async with visit.turn(asks_meta=asks_meta):
+        async with visit.slot(asks_meta=asks_meta):
             return await run_in_threadpool(_shown, visit, show)
 
     return Route(path, endpoint, methods=["GET"], name=show.__name__)
@@ -216,7 +216,7 @@ def _form(path: str, act: ActOutside, name: str, needs: Role, *, asks_meta: bool
         visit = await run_in_threadpool(_let_change, request, form, needs)
         if isinstance(visit, Response):
             return visit
-        async with visit.turn(asks_meta=asks_meta):
+        async with visit.slot(asks_meta=asks_meta):
             return await run_in_threadpool(_changed, visit, form, act)
 
     return Route(path, endpoint, methods=["POST"], name=name)

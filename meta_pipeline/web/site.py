@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from starlette.requests import HTTPConnection, Request
 
+from meta_pipeline.concurrency import FairLimiter
 from meta_pipeline.settings import Settings
-from meta_pipeline.turns import Turns
 from meta_pipeline.warehouse import Warehouse
 
 from .access.secret import Secret
@@ -29,9 +29,9 @@ class Site:
     secret: Secret
     sign_in: SignIn
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
-    turns: Turns = field(default_factory=Turns)
+    limiter: FairLimiter = field(default_factory=FairLimiter)
     """Of pages and /v1: one tenant's leave room for all others'."""
-    meta_turns: Turns = field(default_factory=lambda: Turns(most=_MOST_AT_META))
+    meta_limiter: FairLimiter = field(default_factory=lambda: FairLimiter(most=_MOST_AT_META))
     """Of what asks Meta, which may take long; it holds no connection meanwhile, but a thread."""
     meta_seconds: float = 60.0
     """How long all that one request asks Meta may take; a proxy before us gives up about then."""

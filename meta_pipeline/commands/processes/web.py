@@ -17,7 +17,7 @@ NewLink = Annotated[
     bool,
     typer.Option("--link", help="Only print a fresh one-time link to the one that runs there."),
 ]
-# Eight turns, three downloads; three are left for what takes no turn because it is quick: who
+# Eight slots, three downloads; three are left for what takes no slot because it is quick: who
 # somebody is, keys, signing in, health, and what Meta delivers.
 _CONNECTIONS = 14
 # Beyond it requests are answered 503 at once instead of waiting in memory. Connections count that

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from meta_pipeline.turns import NoTurn, Turns
+from meta_pipeline.concurrency import FairLimiter, TooManyAtOnce
 from meta_pipeline.warehouse import WarehouseError
 
 from .exact_server import UNREADABLE
@@ -47,10 +47,10 @@ _log = logging.getLogger(__name__)
 class _Door:
     """Lets a request in with `Authorization: Bearer KEY`, and notes whose rows it may see."""
 
-    def __init__(self, inner: ASGIApp, admits: Admits, turns: Turns) -> None:
+    def __init__(self, inner: ASGIApp, admits: Admits, limiter: FairLimiter) -> None:
         self._inner = inner
         self._admits = admits
-        self._turns = turns
+        self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope = {**scope}  # the server's own, which it may use again
@@ -72,13 +72,13 @@ class _Door:
         if tenant is None:
             return _KEY_NEEDED
         scope[TENANT] = tenant or None
-        return partial(self._in_turn, tenant)
+        return partial(self._in_slot, tenant)
 
-    async def _in_turn(self, tenant: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _in_slot(self, tenant: str, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async with self._turns.one_of(tenant):
+            async with self._limiter.slot(tenant):
                 await self._inner(scope, receive, send)
-        except NoTurn as error:
+        except TooManyAtOnce as error:
             headers = {"Retry-After": str(error.seconds)}
             refused = JSONResponse({"error": str(error)}, status_code=429, headers=headers)
             await refused(scope, receive, send)
@@ -100,13 +100,13 @@ def http_application(
     *,
     hosts: list[str],
     path: str = "/mcp",
-    turns: Turns | None = None,
+    limiter: FairLimiter | None = None,
 ) -> Starlette:
     """The streamable HTTP transport behind the door; `hosts` are those it is reached at.
 
     `admits` gives "" for a key without a tenant of its own. Requests stand alone: no session is
-    kept, so that any number of processes can serve. Tenants take `turns`: those of one leave room
-    for the others'.
+    kept, so that any number of processes can serve. Tenants take slots of `limiter`: those of one
+    leave room for the others'.
     """
     application = server.streamable_http_app(
         streamable_http_path=path,
@@ -122,7 +122,7 @@ def http_application(
             ],
         ),
     )
-    application.add_middleware(_Door, admits=admits, turns=turns or Turns())
+    application.add_middleware(_Door, admits=admits, limiter=limiter or FairLimiter())
     return application
 
 

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from meta_pipeline.commands.processes.web import _CONNECTIONS
+from meta_pipeline.concurrency import MOST, FairLimiter
 from meta_pipeline.settings import Settings
-from meta_pipeline.turns import MOST, Turns
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.connect import Patience
 from meta_pipeline.web import Site
@@ -31,7 +31,7 @@ SECRET = "of the app, for tests"
 
 @pytest.fixture(scope="module")
 def site(tables: Warehouse) -> Iterator[Site]:
-    """People come by a proxy that names them; who finds no turn is told so at once."""
+    """People come by a proxy that names them; who finds no slot is told so at once."""
     for who, tenant in (("ann", "default"), ("bob", "other")):
         tables.tenants.set_member(tenant, who, "admin", at=datetime.now(UTC), added_by="test")
     settings = Settings.load(
@@ -42,8 +42,8 @@ def site(tables: Warehouse) -> Iterator[Site]:
         web_proxy_addresses="127.0.0.1",
     )
     with Warehouse(tables.url, max_connections=_CONNECTIONS, patience=LASTING) as opened:
-        turns = Turns(patience_seconds=0)
-        yield Site(settings, opened, Secret("x" * 32), SignIn.PROXY, turns=turns)
+        limiter = FairLimiter(patience_seconds=0)
+        yield Site(settings, opened, Secret("x" * 32), SignIn.PROXY, limiter=limiter)
 
 
 def held_up(tables: Warehouse) -> int:

@@ -100,18 +100,18 @@ Known = Annotated[Caller, Depends(_known)]
 
 
 def _caller(needed: Scope) -> Callable[[Known], AsyncIterator[Caller]]:
-    async def in_turn(caller: Known) -> AsyncIterator[Caller]:
+    async def in_slot(caller: Known) -> AsyncIterator[Caller]:
         if str(needed) not in caller.key.scopes:
             raise Problem(
                 "missing_scope",
                 f"this takes the scope {needed}, which {MEANINGS[needed]}; the key has "
                 f"{', '.join(caller.key.scopes)}",
             )
-        # Programs of a tenant wait for each other, and leave turns to its people.
-        async with caller.site.turns.one_of(f"programs of {caller.key.tenant}"):
+        # Programs of a tenant wait for each other, and leave slots to its people.
+        async with caller.site.limiter.slot(f"programs of {caller.key.tenant}"):
             yield caller
 
-    return in_turn
+    return in_slot
 
 
 Reader = Annotated[Caller, Depends(_caller(Scope.READ))]

@@ -15,11 +15,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from meta_pipeline.concurrency import TooManyAtOnce
 from meta_pipeline.custom_reports import ReportsError
 from meta_pipeline.metrics import MetricsError, UnknownName
 from meta_pipeline.printable import one_line
 from meta_pipeline.sync_requests import RequestRefused, TooManyOpen
-from meta_pipeline.turns import NoTurn
 from meta_pipeline.warehouse.errors import CannotTell, WarehouseError
 from meta_pipeline.web.programs.body import TooLarge
 
@@ -124,7 +124,7 @@ _KINDS: Sequence[tuple[type[Exception], Callable[[Any], Problem]]] = (
         lambda error: Problem("too_many_requests", str(error), headers={"Retry-After": "60"}),
     ),
     (
-        NoTurn,
+        TooManyAtOnce,
         lambda error: Problem(
             "too_many_requests", str(error), headers={"Retry-After": str(error.seconds)}
         ),

@@ -1,4 +1,4 @@
-"""Turns: how many questions of one tenant are answered at once, so that all others' are too."""
+"""How many questions of one tenant are answered at once, so that all others' are too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST: Final = 8
 _PATIENCE_SECONDS: Final = 15.0
 
 
-class NoTurn(Exception):
+class TooManyAtOnce(Exception):
     """Too many of one's own are being answered; `seconds` is when to try again."""
 
     seconds: Final = 5
@@ -26,12 +26,12 @@ class NoTurn(Exception):
         )
 
 
-class Turns:
+class FairLimiter:
     """Those of one process, and of its event loop.
 
-    Nobody holds more turns than are free: whoever is alone has half of them, however many wait, and
+    Nobody holds more slots than are free: whoever is alone has half of them, however many wait, and
     who comes beside them finds one. Quick questions wait for each other for moments, whoever asks;
-    only slow ones fill a half. Who waits holds no thread and no connection; a turn that is given
+    only slow ones fill a half. Who waits holds no thread and no connection; a slot that is given
     back is the next one's of whoever holds the fewest.
     """
 
@@ -41,19 +41,19 @@ class Turns:
         self._line: list[tuple[str, asyncio.Future[None]]] = []
 
     @asynccontextmanager
-    async def one_of(self, whose: str) -> AsyncIterator[None]:
-        """One turn; NoTurn where none is given back in time."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._line.append((whose, turn))
+    async def slot(self, whose: str) -> AsyncIterator[None]:
+        """One slot; TooManyAtOnce where none is given back in time."""
+        slot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._line.append((whose, slot))
         self._hand_out()
         try:
-            await asyncio.wait([turn], timeout=self._patience_seconds)
-            if not turn.done():
-                raise NoTurn
+            await asyncio.wait([slot], timeout=self._patience_seconds)
+            if not slot.done():
+                raise TooManyAtOnce
             yield
         finally:
             # Also where whoever waited is gone: what cannot be called off was handed out.
-            if not turn.cancel():
+            if not slot.cancel():
                 self._held[whose] -= 1
                 self._free += 1
             self._hand_out()
@@ -61,8 +61,8 @@ class Turns:
     def _hand_out(self) -> None:
         self._line = [one for one in self._line if not one[1].done()]
         # The first of those that hold the fewest.
-        for whose, turn in sorted(self._line, key=lambda one: self._held[one[0]]):
+        for whose, slot in sorted(self._line, key=lambda one: self._held[one[0]]):
             if self._held[whose] < self._free:
                 self._held[whose] += 1
                 self._free -= 1
-                turn.set_result(None)
+                slot.set_result(None)
