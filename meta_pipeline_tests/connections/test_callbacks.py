@@ -212,6 +212,31 @@ def test_a_deletion_that_cannot_be_carried_out_is_kept_and_tried_again(door: Doo
     assert carried.accounts == (place.ids[0],)
 
 
+@pytest.mark.parametrize("subcode", [459, 463])
+def test_a_dead_token_of_the_house_deletes_nothing_of_what_it_reached(
+    door: Door, subcode: int
+) -> None:
+    """Checkpointed or expired: nobody can say then what is the house's."""
+    place = door.place
+    ann = of_person(place, "Ann", place.ids[:2])
+    store_accounts(place)
+    place.sim.request_deletion(ann.user_id)
+    place.sim.fail(
+        "GET", "/me/adaccounts", times=None, with_=Fault.graph_error(190, subcode=subcode)
+    )
+    (carried,) = carry_out(place.book)
+    assert "META_ACCESS_TOKEN" in str(carried.problem)
+    assert (carried.deleted, carried.accounts) == ({}, ())
+    assert len(place.warehouse.accounts.all()) == 3
+    assert place.row(ann.connection_id).user_id == ann.user_id, "its accounts are found again"
+    place.sim.faults.clear()
+    token = place.issue(accounts=place.ids[1:])
+    place.book = place.with_settings(access_token=SecretStr(token))
+    (carried,) = carry_out(place.book)
+    assert carried.accounts == (place.ids[0],), "a living token says what is the house's"
+    assert {one.account_id for one in place.warehouse.accounts.all()} == set(place.ids[1:])
+
+
 def test_a_forged_callback_does_nothing(door: Door) -> None:
     place = door.place
     ann = of_person(place, "Ann", place.ids[:1])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from meta_pipeline.connections.connections import Connections
-from meta_pipeline.connections.errors import ConnectionsError
+from meta_pipeline.connections.errors import ConnectionsError, TokenRefused
 from meta_pipeline.connections.state import ConnectionState
-from meta_pipeline.graph import GraphError, Reauthorize, Retriable, Throttled
+from meta_pipeline.graph import GraphError, Retriable, Throttled
 from meta_pipeline.warehouse import CallbackRow, ConnectionRow, WarehouseError, forget_account
 
 from .receipts import meant
@@ -87,14 +86,25 @@ def _reached_by_nobody_else(connections: Connections, rows: list[ConnectionRow])
         and ConnectionState(row.state) is not ConnectionState.REPLACED
     ]
     by_others = {one for row in others for one in store.accounts(row.connection_id)}
-    by_environment = set[str]()
+    alone = reached - by_others
+    return sorted(alone - _reached_by_environment(connections)) if alone else []
+
+
+def _reached_by_environment(connections: Connections) -> Set[str]:
+    """Asked now: it may have lost an account since its last list, or reach one it did not list.
+
+    Raises TokenRefused for whatever Meta refuses: of a dead token, too, nobody knows what is the
+    house's, so that nothing is deleted and the request is tried again.
+    """
     access, token = connections.access, connections.access.settings.access_token
-    # A dead token reaches nobody; any other refusal leaves it open, and the request is tried again.
-    with suppress(Reauthorize):
-        if token is not None:
-            app_id = access.settings.app_id or ""
-            by_environment.update(access.owner(token.get_secret_value(), app_id=app_id).accounts)
-    return sorted(reached - by_others - by_environment)
+    if token is None:
+        return set()
+    try:
+        app_id = access.settings.app_id or ""
+        return access.owner(token.get_secret_value(), app_id=app_id).accounts.keys()
+    except GraphError as error:
+        told = "Meta does not say which ad accounts META_ACCESS_TOKEN reaches: none was deleted."
+        raise TokenRefused(f"{told} {error}") from error
 
 
 def _finish(
