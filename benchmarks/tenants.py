@@ -40,7 +40,7 @@ from rich.table import Table
 from meta_pipeline.sync import SyncEngine, SyncRequest
 from meta_pipeline.warehouse import Warehouse, upsert
 from meta_pipeline.warehouse.schema import meta_insights
-from meta_pipeline.warehouse.tenancy import add_sql_role, drop_sql_role, enforce
+from meta_pipeline.warehouse.tenancy import add_sql_role, drop_sql_roles, enforce
 from meta_pipeline.warehouse.tenancy.groups import group_names
 
 from . import _lab
@@ -110,7 +110,7 @@ def _kept_apart(warehouse: Warehouse) -> Iterator[str]:
     assert password is not None
     yield password
     with warehouse.connection() as connection:
-        drop_sql_role(connection, ROLE)
+        drop_sql_roles(connection, "small", [ROLE])
         for group in groups:
             name = sql.Identifier(group)
             connection.execute(sql.SQL("DROP OWNED BY {}").format(name))

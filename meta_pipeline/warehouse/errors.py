@@ -79,6 +79,22 @@ class RoleRefused(WarehouseError):
     """A role does not exist, or this user may not give it rights."""
 
 
+class RoleShutOut(RoleRefused):
+    """A login cannot be dropped, for what it owns mostly, and is let in no more all the same.
+
+    `shut_out` are the logins that are let in no more; nothing was dropped. `fix` is what an
+    administrator has to run.
+    """
+
+    def __init__(self, role: str, why: str, fix: str, shut_out: list[str]) -> None:
+        self.shut_out = shut_out
+        super().__init__(
+            f"Role {role} cannot be dropped: {why}. It is let in no more, and nothing was dropped. "
+            f"Let an administrator run {fix}; in that database (first REASSIGN OWNED, where "
+            "something that it owns is to be kept), then do this again."
+        )
+
+
 class TenantUnknown(WarehouseError):
     """There is no tenant of that name."""
 

@@ -1,5 +1,6 @@
 """`meta-pipeline tenants`: who sees which ad accounts, and no others."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -137,14 +138,13 @@ def remove(
     from meta_pipeline.commands.database import opened_warehouse
 
     with opened_warehouse(writes=True) as (_, warehouse):
-        row = warehouse.tenants.get(tenant)
+        row = warehouse.tenants.removable(tenant)
         if not yes:
             has = f"{times(row.member_count, 'member')}, {times(len(row.sql_roles), 'role')}"
             insist(f"Remove tenant {tenant} ({row.name}; {has})?")
         with warehouse.connection() as connection:
             # Roles before the tenant: one that outlived it would be a login without any policy.
-            for role in row.sql_roles:
-                _drop(warehouse, tenant, role, connection)
+            _drop(warehouse, tenant, row.sql_roles, connection)
             warehouse.tenants.remove(tenant, connection)
             _note(warehouse, tenant, "tenant removed", row.name, connection)
     say(f"Removed tenant {tenant}.")
@@ -214,7 +214,7 @@ def sql_role(
         with warehouse.connection() as connection:
             if drop:
                 password = None
-                _drop(warehouse, tenant, name, connection)
+                _drop(warehouse, tenant, [name], connection)
             else:
                 password = add_sql_role(
                     connection,
@@ -366,15 +366,25 @@ def _warn_of_logins(warehouse: "Warehouse") -> None:
             warn(danger)
 
 
-def _drop(warehouse: "Warehouse", tenant: str, role: str, connection: "Connection") -> None:
-    """Drop a tenant's login, and say where it has sessions that cannot be ended."""
-    from meta_pipeline.warehouse.tenancy import drop_sql_role
+def _drop(
+    warehouse: "Warehouse", tenant: str, roles: Sequence[str], connection: "Connection"
+) -> None:
+    """Drop a tenant's logins, and say where one has sessions that cannot be ended."""
+    from meta_pipeline.warehouse.errors import RoleShutOut
+    from meta_pipeline.warehouse.tenancy import drop_sql_roles
 
-    left = drop_sql_role(connection, role)
-    _note(warehouse, tenant, "SQL login dropped", role, connection)
-    if left:
+    try:
+        left = drop_sql_roles(connection, tenant, roles)
+    except RoleShutOut as error:
+        for role in error.shut_out:
+            _note(warehouse, tenant, "SQL login shut out", role, connection)
+        connection.commit()
+        raise
+    for role in roles:
+        _note(warehouse, tenant, "SQL login dropped", role, connection)
+    for role, count in left.items():
         warn(
-            f"{times(left, 'session')} of {role} could not be ended, and keeps what it locks: let "
+            f"{times(count, 'session')} of {role} could not be ended, and keeps what it locks: let "
             "a superuser of Postgres run SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE usesysid IS NOT NULL AND usename IS NULL;"
         )

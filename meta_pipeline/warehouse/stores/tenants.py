@@ -151,6 +151,15 @@ class TenantStore(Store):
                     "Nothing was changed."
                 )
 
+    def removable(self, tenant: str) -> TenantRow:
+        """A tenant that `remove` takes as it is now; what it would raise is raised here.
+
+        For whoever first does what is not undone, as shutting out its logins is.
+        """
+        with self._using(None) as used, used.transaction(force_rollback=True):
+            self.remove(tenant, used)
+        return self.get(tenant)
+
     def remove(self, tenant: str, connection: Connection | None = None) -> None:
         """Remove a tenant, its members, API keys and facts, and what it was granted.
 

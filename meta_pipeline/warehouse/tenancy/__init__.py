@@ -15,7 +15,7 @@ from __future__ import annotations
 from .enforcement import Enforcement, enforce, enforcement
 from .logins import close_locks, dangers
 from .session import DEFAULT_TENANT, TenantSession, begin_session
-from .sql_roles import add_sql_role, drop_sql_role
+from .sql_roles import add_sql_role, drop_sql_roles
 
 __all__ = [
     "DEFAULT_TENANT",
@@ -25,7 +25,7 @@ __all__ = [
     "begin_session",
     "close_locks",
     "dangers",
-    "drop_sql_role",
+    "drop_sql_roles",
     "enforce",
     "enforcement",
 ]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from psycopg import errors, sql
 
 from meta_pipeline.warehouse.connect import Connection
-from meta_pipeline.warehouse.errors import RoleRefused, TenantsNotApart, TenantUnknown
+from meta_pipeline.warehouse.errors import RoleRefused, RoleShutOut, TenantsNotApart, TenantUnknown
 from meta_pipeline.warehouse.names import SCHEMA
 
 from .enforcement import enforcement
@@ -88,7 +88,10 @@ _ENDING_MS: Final = 5_000
 _ROUNDS: Final = 5
 """One ends all; a session that was being let in meanwhile is shown to the next."""
 # By the number of a role: dropped, it has no name any more.
-_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usesysid = %s"
+_SESSIONS = """
+    SELECT usesysid, count(*) FROM pg_stat_activity WHERE usesysid = ANY (%s::oid[])
+    GROUP BY usesysid
+"""
 _TENANT_OF = f"SELECT tenant, is_ours FROM {SCHEMA}.tenant_roles WHERE role_name = %s"
 _FORGET = f"DELETE FROM {SCHEMA}.tenant_roles WHERE role_name = %s"
 
@@ -145,71 +148,81 @@ def add_sql_role(
     return secret
 
 
-def drop_sql_role(connection: Connection, role: str) -> int:
-    """Take a role's tenant from it; end its sessions and drop the role when it was made here.
+def drop_sql_roles(connection: Connection, tenant: str, roles: Sequence[str]) -> dict[str, int]:
+    """Take logins from a tenant; end the sessions of those made here and drop them, all or none.
 
-    Gives how many of those sessions are open all the same, with the locks they hold. What was done
-    on this connection before is committed. Raises RoleRefused for a role that is no tenant's, or
-    that owns something; then it is left as it was.
+    Gives how many sessions are open all the same, with the locks they hold, by role. That roles
+    made here are let in no more is committed first, with what was done on this connection before:
+    they stay shut out where one cannot be dropped, which is RoleShutOut. Raises RoleRefused, and
+    changes nothing, for a role that is not this tenant's or is not this user's to change.
     """
+    logins = [_login(connection, tenant, role) for role in roles]
+    made = {login.oid: login.role for login in logins if login.is_ours and login.oid is not None}
+    _shut_out(connection, made.values())
+    with connection.transaction():
+        for login in logins:
+            _part(connection, login, [*made.values()])
+    left = connection.execute(_SESSIONS, (list(made),)).fetchall()
+    return {made[oid]: count for oid, count in left}
+
+
+class _Login(NamedTuple):
+    role: str
+    is_ours: bool
+    oid: int | None
+    """None where an administrator has dropped it."""
+
+
+def _login(connection: Connection, tenant: str, role: str) -> _Login:
     known = connection.execute(_TENANT_OF, (role,)).fetchone()
     if known is None:
         raise RoleRefused(f"Role {role} is that of no tenant. Nothing was changed.")
+    if known[0] != tenant:
+        raise RoleRefused(
+            f"Role {role} is that of tenant {known[0]}, not of {tenant}. Nothing was changed."
+        )
     row = connection.execute("SELECT oid FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
-    if row is None:
-        connection.execute(_FORGET, (role,))
-        return 0
-    if not known[1]:
-        _part(connection, role)
-        return 0
-    with _shut_out(connection, role):
-        _part(connection, role, sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
-    (left,) = connection.execute(_SESSIONS, (row[0],)).fetchall()
-    return int(left[0])
+    return _Login(role, known[1], row and row[0])
 
 
-def _part(connection: Connection, role: str, *then: sql.Composed) -> None:
-    """Take the tenant from a role that is there, and what comes `then`: all of it or nothing."""
-    name, tenants = sql.Identifier(role), sql.Identifier(group_names(connection)[1])
+def _part(connection: Connection, login: _Login, shut_out: list[str]) -> None:
+    """Take the tenant from a login and drop one that was made here: all of it or nothing."""
+    role, tenants = sql.Identifier(login.role), sql.Identifier(group_names(connection)[1])
+    parted = [sql.SQL("REVOKE {} FROM {}").format(tenants, role)]
+    if login.is_ours:
+        parted.append(sql.SQL("DROP ROLE {}").format(role))
     try:
         with connection.transaction():
-            connection.execute(_FORGET, (role,))
-            connection.execute(sql.SQL("REVOKE {} FROM {}").format(tenants, name))
-            for statement in then:
+            connection.execute(_FORGET, (login.role,))
+            for statement in parted if login.oid is not None else []:
                 connection.execute(statement)
     except errors.DependentObjectsStillExist as error:
-        raise RoleRefused(
-            f"Role {role} cannot be dropped: {error.diag.message_detail}. Let an administrator run "
-            f"DROP OWNED BY {name.as_string(connection)}; in that database. It is as it was."
-        ) from error
+        owned = sql.SQL("DROP OWNED BY {}").format(role).as_string(connection)
+        raise RoleShutOut(login.role, f"{error.diag.message_detail}", owned, shut_out) from error
     except errors.InsufficientPrivilege as error:
-        raise _may_not(connection, role) from error
+        if login.role not in shut_out:
+            raise _may_not(connection, login.role) from error
+        told = sql.SQL("; ").join(parted).as_string(connection)
+        raise RoleShutOut(login.role, "this user may not", told, shut_out) from error
 
 
-@contextmanager
-def _shut_out(connection: Connection, role: str) -> Iterator[None]:
-    """Let a login in no more and end what it has open; where it is kept after all, let it in again.
+def _shut_out(connection: Connection, roles: Collection[str]) -> None:
+    """Let logins in no more, and end what they have open.
 
-    That is committed first: until then others see a login, and whoever keeps a pool opens at once
-    what was ended, takes its locks again, and is left with a role that nobody can end.
+    The one is committed before the other: until then others see a login, and whoever keeps a pool
+    opens at once what was ended, takes its locks again, and is left with a role that nobody can
+    end. It stays so whatever comes next: a client must not be let in again by what it owns.
     """
-    _alter(connection, role, "NOLOGIN")
-    try:
+    for role in roles:
+        try:
+            connection.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(role)))
+        except errors.InsufficientPrivilege as error:
+            connection.rollback()
+            raise _may_not(connection, role) from error
+    if roles:
+        connection.commit()
+    for role in roles:
         _end_sessions(connection, role)
-        yield
-    except BaseException:
-        _alter(connection, role, "LOGIN")
-        raise
-
-
-def _alter(connection: Connection, role: str, verb: str) -> None:
-    name = sql.Identifier(role)
-    try:
-        connection.execute(sql.SQL("ALTER ROLE {} {}").format(name, sql.SQL(verb)))
-    except errors.InsufficientPrivilege as error:
-        connection.rollback()
-        raise _may_not(connection, role) from error
-    connection.commit()
 
 
 def _end_sessions(connection: Connection, role: str) -> None:

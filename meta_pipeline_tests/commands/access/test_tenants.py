@@ -109,6 +109,44 @@ def test_locks_that_a_login_may_take_are_warned_of_until_they_are_closed(
     shell.run("tenants", "remove", "acme", "--yes")
 
 
+def test_what_cannot_be_removed_keeps_its_logins_and_the_audit_says_what_became_of_them(
+    shell: Shell, database_url: str
+) -> None:
+    role = f"acme_{urlsplit(database_url).path[1:]}"
+    for words in (("add", "acme"), ("add", "zeta"), ("sql-role", "acme", "--role", role)):
+        assert shell.run("tenants", *words).exit_code == 0
+    password = shell.outputs.pop().strip().splitlines()[-1]
+    of_zeta = shell.run("tenants", "sql-role", "zeta", "--role", role, "--drop")
+    assert "is that of tenant acme, not of zeta." in of_zeta.output.replace("\n", " ")
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute(
+            "INSERT INTO meta_ads.connections (connection_id, tenant, kind, name, app_id, user_id, "
+            "scopes, state, added_at, checked_at) "
+            "VALUES ('c', 'acme', 'user', 'c', '1', '1', '[]', 'active', now(), now())"
+        )
+        of_connections = shell.run("tenants", "remove", "acme", "--yes")
+        assert of_connections.exit_code == 1
+        assert "Nothing was changed." in of_connections.output.replace("\n", " ")
+        assert seen_by(role, password, database_url) == []
+
+        owner.execute("DELETE FROM meta_ads.connections")
+        owner.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+        owner.execute("SELECT lo_create(0)")
+        owner.execute("RESET ROLE")
+        refused = shell.run("tenants", "remove", "acme", "--yes")
+        assert "owner of large object" in refused.output.replace("\n", " ")
+        owner.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(role)))
+    for tenant in ("acme", "zeta"):
+        assert shell.run("tenants", "remove", tenant, "--yes").exit_code == 0
+    audit = shell.rows("SELECT tenant, action FROM meta_ads.web_events ORDER BY id")
+    assert audit[3:] == [
+        ("acme", "SQL login shut out"),
+        ("acme", "SQL login dropped"),
+        ("acme", "tenant removed"),
+        ("zeta", "tenant removed"),
+    ]
+
+
 def test_every_mistake_is_a_sentence_and_changes_nothing(shell: Shell) -> None:
     assert shell.run("tenants", "add", "acme").exit_code == 0
     before = shell.json("tenants", "list")

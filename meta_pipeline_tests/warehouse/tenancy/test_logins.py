@@ -15,9 +15,9 @@ import pytest
 from psycopg import errors
 
 from meta_pipeline.warehouse import AccountBusy, DatabaseUnfit, Warehouse, account_lock
-from meta_pipeline.warehouse.errors import RoleRefused
+from meta_pipeline.warehouse.errors import RoleRefused, RoleShutOut
 from meta_pipeline.warehouse.readers import grant_reader
-from meta_pipeline.warehouse.tenancy import add_sql_role, close_locks, dangers, drop_sql_role
+from meta_pipeline.warehouse.tenancy import add_sql_role, close_locks, dangers, drop_sql_roles
 from meta_pipeline.warehouse.tenancy.logins import MOST_CONNECTIONS
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.warehouse.places import Place
@@ -151,7 +151,7 @@ def test_a_login_that_is_dropped_leaves_no_session_and_no_lock(place: Place) -> 
     with of_tenant(place) as tenant:
         tenant.execute(HELD)
         with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
-            drop_sql_role(connection, f"{place.role}_acme")
+            drop_sql_roles(connection, "acme", [f"{place.role}_acme"])
         with account_lock(place.url, "act_1", holder="a sync"):
             pass
         with pytest.raises(psycopg.OperationalError):
@@ -185,7 +185,7 @@ def test_a_client_that_connects_again_at_once_gets_no_lock_that_outlives_its_log
         at_work.wait()
         try:
             with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
-                assert drop_sql_role(connection, f"{place.role}_acme") == 0
+                assert drop_sql_roles(connection, "acme", [f"{place.role}_acme"]) == {}
             with account_lock(place.url, "act_1", holder="a sync"):
                 pass
         finally:
@@ -195,18 +195,52 @@ def test_a_client_that_connects_again_at_once_gets_no_lock_that_outlives_its_log
             )
 
 
-def test_a_login_that_owns_something_is_let_in_as_before(place: Place) -> None:
+@pytest.mark.parametrize("before", ["LOGIN", "NOLOGIN"])
+def test_a_login_that_cannot_be_dropped_for_what_it_owns_stays_shut_out(
+    place: Place, before: str
+) -> None:
     role = f"{place.role}_acme"
+    with of_tenant(place) as tenant:
+        tenant.execute("SET default_transaction_read_only = off")
+        tenant.commit()
+        tenant.execute("SELECT lo_create(0)")
+        tenant.commit()
+    place.run(f'ALTER ROLE "{role}" {before}')
+    with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
+        with pytest.raises(RoleShutOut, match=r"owner of large object \d+\. It is let in no more"):
+            drop_sql_roles(connection, "acme", [role])
+        with pytest.raises(RoleShutOut) as refused:
+            drop_sql_roles(connection, "acme", [role])
+        with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
+            of_tenant(place)
+        (statement,) = re.findall(r"DROP OWNED BY [^;]+", str(refused.value))
+        place.run(statement)
+        assert drop_sql_roles(connection, "acme", [role]) == {}
+    assert not place.ask(f"SELECT FROM pg_roles WHERE rolname = '{role}'")
+
+
+def test_of_several_logins_all_are_dropped_or_none(place: Place) -> None:
+    other, role = f"{place.role}_writer", f"{place.role}_acme"
     place.run("CREATE SCHEMA theirs", f'ALTER SCHEMA theirs OWNER TO "{role}"')
+    with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
+        add_sql_role(connection, "acme", other, NOW)
+        connection.commit()
+        with pytest.raises(RoleShutOut, match="owner of schema theirs") as refused:
+            drop_sql_roles(connection, "acme", [other, role])
+    assert refused.value.shut_out == [other, role]
+    query = "SELECT rolcanlogin FROM pg_roles JOIN meta_ads.tenant_roles ON rolname = role_name"
+    assert place.ask(query) == [(False,), (False,)]
+
+
+def test_the_login_of_another_tenant_is_not_dropped(place: Place) -> None:
     with (
         Warehouse(place.url) as warehouse,
         warehouse.connection() as connection,
-        pytest.raises(RoleRefused, match="DROP OWNED BY"),
+        pytest.raises(RoleRefused, match=r"is that of tenant acme, not of default\. Nothing was"),
     ):
-        drop_sql_role(connection, role)
+        drop_sql_roles(connection, "default", [f"{place.role}_acme"])
     with of_tenant(place) as tenant:
-        found = tenant.execute("SELECT account_id FROM meta_ads.meta_ad_accounts").fetchall()
-    assert found == [("act_1",)]
+        tenant.execute("SELECT FROM meta_ad_accounts")
 
 
 def test_closed_locks_are_no_logins_and_still_those_of_all_who_work_here(place: Place) -> None:

@@ -16,7 +16,7 @@ from psycopg import errors, sql
 from meta_pipeline.warehouse import TelemetryWriter, TenantsNotApart, Warehouse
 from meta_pipeline.warehouse.errors import RoleRefused
 from meta_pipeline.warehouse.readers import grant_reader, revoke_reader
-from meta_pipeline.warehouse.tenancy import add_sql_role, drop_sql_role, enforcement
+from meta_pipeline.warehouse.tenancy import add_sql_role, drop_sql_roles, enforcement
 from meta_pipeline.warehouse.tenancy.groups import group_names
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.warehouse.places import Place, new_place
@@ -100,7 +100,7 @@ def test_who_may_make_roles_needs_no_superuser(place: Place) -> None:
             login(place, role, password)
         login(place, role, "another password").close()
         with warehouse.connection() as connection:
-            drop_sql_role(connection, role)
+            drop_sql_roles(connection, "acme", [role])
             warehouse.tenants.remove("acme", connection)
     assert place.ask(f"SELECT FROM pg_roles WHERE rolname = '{role}'") == []
 
@@ -184,8 +184,8 @@ def test_a_role_that_gets_round_the_policies_is_no_tenants(kept_apart: Place) ->
                 assert add_sql_role(connection, "acme", role, NOW, is_there=True) is None
             found = connection.execute("SELECT role_name FROM meta_ads.tenant_roles ORDER BY 1")
             assert found.fetchall() == [(role,), (others[3],)]
-            for one in (role, others[3]):
-                drop_sql_role(connection, one)
+            drop_sql_roles(connection, "other", [others[3]])
+            drop_sql_roles(connection, "acme", [role])
             revoke_reader(connection, others[1])
             warehouse.tenants.remove("other", connection)
     place.run(
@@ -210,7 +210,7 @@ def test_policies_apply_to_a_login_that_inherits_nothing_but_them(kept_apart: Pl
             rows = one.execute("SELECT account_id FROM meta_ads.meta_ad_accounts").fetchall()
         assert rows == [("act_1",)]
         revoke_reader(connection, role)
-        drop_sql_role(connection, role)
+        drop_sql_roles(connection, "acme", [role])
     place.run(f'DROP ROLE "{role}"')
 
 
