@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from psycopg.rows import dict_row
 
+from meta_pipeline.model.part import BY_ID, EXTRAS
 from meta_pipeline.quality import token_finding
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.words import as_typed, times
@@ -59,6 +60,16 @@ _FIRST_SYNCS = """
     ORDER BY walk.account_id
 """
 """Accounts whose first sync ended before Meta gave the account itself, throttled above all."""
+
+_ENDED_BEFORE = """
+    SELECT account_id, ended.status, ended.error_summary
+    FROM unnest(%(accounts)s::text[]) AS account (account_id) CROSS JOIN LATERAL (
+        SELECT status, error_summary FROM meta_ads.newest_runs(account_id)
+        WHERE status NOT IN ('running', 'refused')
+            AND NOT string_to_array(scope, ',') <@ %(extras)s
+        ORDER BY started_at DESC LIMIT 1
+    ) AS ended
+"""
 
 
 class Standing(StrEnum):
@@ -220,6 +231,25 @@ def read_status(
     ]
     order = list(Standing)
     return sorted(statuses, key=lambda one: (order.index(one.standing), one.name.casefold()))
+
+
+def without_running(warehouse: Warehouse, accounts: Iterable[AccountStatus]) -> list[AccountStatus]:
+    """The accounts as if no sync ran now: one that does stands as its last attempt left it."""
+    known = list(accounts)
+    begun = [one.account_id for one in known if one.facts["last_status"] == "running"]
+    asked = {"accounts": begun, "extras": [*map(str, EXTRAS), BY_ID]}
+    ended = {}
+    if begun:
+        with warehouse.connection() as connection:
+            rows = connection.execute(_ENDED_BEFORE, asked).fetchall()
+        ended = {account: (status, error) for account, status, error in rows}
+    stood = []
+    for one in known:
+        facts = {**one.facts, "is_running": False}
+        if facts["last_status"] == "running":
+            facts["last_status"], facts["last_error"] = ended.get(one.account_id, (None, None))
+        stood.append(replace(one, facts=facts))
+    return stood
 
 
 def in_short(accounts: Collection[AccountStatus]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import psycopg
 import pytest
 from dagster._core.remote_origin import (
     RegisteredCodeLocationOrigin,
@@ -33,6 +34,7 @@ from meta_pipeline.printable import markdown_lines
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.fleet.stored import Stored
 from meta_pipeline_tests.orchestration.instances import stored_instance
+from meta_pipeline_tests.waiting import wait_until
 
 
 class Clock:
@@ -96,6 +98,10 @@ def looks(instance: dg.DagsterInstance, database_url: str, clock: Clock) -> Look
 
 def synced(stored: Stored, clock: Clock, number: int, status: str = "success") -> None:
     stored.account(f"act_{number}", name=f"Shop {number}")
+    synced_run(stored, clock, number, status)
+
+
+def synced_run(stored: Stored, clock: Clock, number: int, status: str = "success") -> None:
     stored.insert(
         "sync_runs",
         sync_run_id=f"overview-{number}",
@@ -108,6 +114,20 @@ def synced(stored: Stored, clock: Clock, number: int, status: str = "success") -
         error_summary=None if status == "success" else "code 200: | <b>no</b> permission",
         not_before=clock.now + timedelta(hours=1) if status == "throttled" else None,
     )
+
+
+def ads_read(watcher: psycopg.Connection) -> int:
+    """Rows of `meta_ads` that the ticks have read; a session's are known once it is over."""
+    open_ones = (
+        "SELECT FROM pg_stat_activity WHERE application_name = 'meta_pipeline overview'"
+        " AND datname = current_database()"
+    )
+    wait_until(lambda: not watcher.execute(open_ones).fetchall(), "the sensor's session is over")
+    row = watcher.execute(
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'meta_ads'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def newest(instance: dg.DagsterInstance) -> dg.AssetMaterialization:
@@ -216,6 +236,54 @@ def test_the_same_state_is_reported_for_the_plots_only(
     clock.now += timedelta(minutes=2)
     stored.account("act_2")
     assert looks.tick().asset_events, "a change is told at once"
+
+
+@pytest.mark.parametrize("status", ["success", "fail", "partial"])
+def test_a_sync_that_begins_and_ends_is_no_news_and_counts_nothing(
+    looks: Looks, stored: Stored, clock: Clock, database_url: str, status: str
+) -> None:
+    synced(stored, clock, 1, status)
+    stored.insert("meta_ads", ad_id="1", account_id="act_1", data_as_of=clock.now)
+    with psycopg.connect(database_url, autocommit=True) as watcher:
+        assert looks.tick().asset_events
+        assert (counted := ads_read(watcher)) > 0, "what they hold is told with the news"
+        watcher.execute("SELECT pg_advisory_lock(hashtextextended('meta_ads:sync:act_1', 0))")
+        run = {"sync_run_id": "next", "account_id": "act_1", "scope": "campaigns,adsets,ads"}
+        stored.insert("sync_runs", **run, started_at=clock.now, status="running")
+        assert not looks.tick().asset_events, "it began"
+        stored.connection.execute(
+            "UPDATE meta_ads.sync_runs SET status = %s, finished_at = started_at"
+            " WHERE sync_run_id = 'next'",
+            [status],
+        )
+        stored.connection.commit()
+        watcher.execute("SELECT pg_advisory_unlock_all()")
+        assert not looks.tick().asset_events, "it ended as the one before"
+        assert ads_read(watcher) == counted
+
+
+def test_an_account_that_needs_somebody_is_told_at_once(
+    looks: Looks, stored: Stored, clock: Clock, instance: dg.DagsterInstance
+) -> None:
+    synced(stored, clock, 1)
+    looks.tick()
+    stored.connection.execute("UPDATE meta_ads.sync_runs SET status = 'fail'")
+    stored.connection.commit()
+    assert looks.tick().asset_events
+    assert newest(instance).metadata["accounts_failing"].value == 1
+
+
+def test_a_fleet_that_is_filled_is_told_by_halves(
+    looks: Looks, stored: Stored, clock: Clock
+) -> None:
+    for number in range(1, 9):
+        stored.account(f"act_{number}", name=f"Shop {number}")
+    assert looks.tick().asset_events
+    told = []
+    for number in range(1, 9):
+        synced_run(stored, clock, number)
+        told.append(bool(looks.tick().asset_events))
+    assert [8 - number for number, was in enumerate(told, start=1) if was] == [7, 3, 1, 0]
 
 
 def test_any_cursor_begins_anew(looks: Looks) -> None:

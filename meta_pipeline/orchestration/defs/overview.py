@@ -27,7 +27,7 @@ from meta_pipeline.orchestration.record_metadata import ads_manager_url
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource, of_a_tick
 from meta_pipeline.orchestration.tables import OPERATIONS, OWNERS, TAGS
 from meta_pipeline.printable import markdown, markdown_lines, one_line
-from meta_pipeline.reports.status import AccountStatus, read_status
+from meta_pipeline.reports.status import AccountStatus, read_status, without_running
 from meta_pipeline.warehouse import CannotTell
 from meta_pipeline.warehouse.connect import READER, Patience
 from meta_pipeline.words import times
@@ -43,7 +43,7 @@ TICKING = "sensors_and_schedules_run"
 TICK_SECONDS = 30
 """How long a change may take until people see it: a failing account, a sensor stopped or let go."""
 REPORT_EVERY = timedelta(minutes=15)
-"""A point in the plots this often, also when nothing changed; a change is reported at once."""
+"""A point in the plots this often; sooner only where somebody is waited for, or waited for it."""
 FIRST_ANSWERS = {data_quality_job.name: DATA_QUALITY_KEY, operations_report_job.name: REPORT_KEY}
 """Jobs of the clock, and what each materializes: asked once as soon as there is something to ask
 about, rather than empty until their hour comes."""
@@ -51,6 +51,7 @@ about, rather than empty until their hour comes."""
 _SHOWN = 100
 _NAMED = 10
 _NEEDS_SOMEBODY = ("failing", "lost to the token", "partly synced")
+_TOLD_AT_ONCE = (*_NEEDS_SOMEBODY, "left out")
 _WORDS = {
     "fail": "failing",
     "lost": "lost to the token",
@@ -78,9 +79,9 @@ _DESCRIPTION = """\
 The state of every ad account in words, what needs somebody first; and whether sensors and schedules
 run.
 
-Open the newest materialization and its `summary`. It is reported by sensor `overview` when a state
-changes, and every 15 minutes for the plots; *Materialize* asks at once. Reads our own tables; asks
-Meta nothing. `meta-pipeline status` says the same in a terminal."""
+Open the newest materialization and its `summary`. It is reported by sensor `overview` when an
+account begins or ceases to need somebody, and every 15 minutes for the plots; *Materialize* asks
+at once. Reads our own tables; asks Meta nothing. `meta-pipeline status` says it in a terminal."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ class Overview:
     failing: Sequence[Condition]
     stopped: Sequence[str]
     is_simulated: bool
+    steady: Sequence[AccountStatus] = ()
+    """The accounts as if no sync ran now."""
 
     @property
     def headline(self) -> str:
@@ -105,9 +108,13 @@ class Overview:
 
     @property
     def digest(self) -> str:
-        """The same as long as nothing happened but time passing."""
-        states = sorted((one.account_id, word_of(one)) for one in self.accounts)
-        said = json.dumps([states, [one.key for one in self.failing], list(self.stopped)])
+        """The same until somebody has to know: syncs that begin, end or wait leave it as it is."""
+        words = sorted((one.account_id, word_of(one)) for one in self.steady)
+        states = [one for one in words if one[1] in _TOLD_AT_ONCE]
+        # Told each time that it is halved: a fleet of thousands is not counted at each first sync.
+        unsynced = sum(one.facts["last_success_at"] is None for one in self.steady).bit_length()
+        failing = [one.key for one in self.failing]
+        said = json.dumps([states, unsynced, failing, list(self.stopped)])
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def cursor(self, now: datetime) -> str:
@@ -245,8 +252,13 @@ def look(
             accounts = read_status(warehouse, leaves_out=settings.leaves_out, counts=counts)
         except psycopg.errors.UndefinedTable:
             accounts = []
+        steady = without_running(warehouse, accounts)
     return Overview(
-        accounts, failing_ticks(instance, now), stopped_by_hand(instance), settings.is_simulated
+        accounts,
+        failing_ticks(instance, now),
+        stopped_by_hand(instance),
+        settings.is_simulated,
+        steady,
     )
 
 
@@ -316,7 +328,7 @@ def overview_sensor(
 
 
 def _is_news(cursor: str | None, seen: Overview, now: datetime) -> bool:
-    """Whether it differs from what was reported last, or that is long ago or cannot be read."""
+    """Whether somebody has to know more than was reported last, or that is long ago."""
     with suppress(ValueError, TypeError, KeyError):
         last = json.loads(cursor or "{}")
         is_recent = now - datetime.fromisoformat(last["at"]) < REPORT_EVERY
