@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,8 +23,8 @@ from .access.forms import Forged
 from .access.openid import SignInRefused
 from .access.pace import TooManyTries
 from .access.sign_in import SignIn
-from .access.visitor import TENANT, NotAMember
-from .gate import NotAllowed, NotFound, TenantUnsaid
+from .access.visitor import TENANT, NotAMember, TenantUnchosen
+from .gate import NotAllowed, NotFound, TenantUnsaid, untold
 from .rendering import plain_page
 from .site import site_of
 
@@ -82,6 +83,17 @@ _no_reports = _for_the_log(
     "The file of custom reports (META_REPORTS_FILE) cannot be used; the log of the web "
     "application says why. Tell whoever looks after this installation.",
 )
+
+
+def _which_tenant(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TenantUnchosen)
+    untold(request, error.memberships)  # the page itself tells
+    url = request.url if request.method == "GET" else URL("/")
+    links = [
+        (one, str(URL(path=url.path, query=url.query).include_query_params(tenant=one.tenant)))
+        for one in error.memberships
+    ]
+    return plain_page(request, "which_tenant.html", status_code=300, links=links)
 
 
 def _too_often(request: Request, error: Exception) -> Response:
@@ -146,6 +158,7 @@ HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
     NotFound: _says(404),
     NotAllowed: _says(403),
     NotAMember: _says(403),
+    TenantUnchosen: _which_tenant,
     SignInRefused: _says(403),
     Forged: _says(403),
     TenantUnsaid: _says(409),

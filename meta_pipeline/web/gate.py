@@ -18,6 +18,7 @@ from starlette.routing import Route
 from meta_pipeline import metrics
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import Connection, TenantWarehouse
+from meta_pipeline.warehouse.stores.tenants import Membership
 
 from .access.doors import redirect_to_sign_in
 from .access.forms import read_form, token_of
@@ -275,16 +276,21 @@ def _keep_open(request: Request, visitor: Visitor) -> None:
     """
     session = request.session
     session[TENANT] = visitor.tenant
-    added = {one: one.added_at.timestamp() for one in visitor.memberships if one.added_at}
-    seen = session.get(_SEEN, max(added.values(), default=0.0))
-    session[_SEEN] = max(added.values(), default=seen)
-    new = [one for one, at in added.items() if at > seen and one != visitor.opened]
+    new = [one for one in untold(request, visitor.memberships) if one != visitor.opened]
     if new:
         told = (
             f"You were let into {', '.join(one_line(one.name) for one in new)}. What you look at "
             f"is {one_line(visitor.opened.name)}; the choice in the head opens another."
         )
         session["said"] = " ".join(filter(None, (session.get("said"), told)))
+
+
+def untold(request: Request, memberships: Iterable[Membership]) -> list[Membership]:
+    """Those that this session was not told of yet; from now on it was."""
+    added = {one: one.added_at.timestamp() for one in memberships if one.added_at}
+    seen = request.session.get(_SEEN, 0.0)
+    request.session[_SEEN] = max(added.values(), default=seen)
+    return [one for one, at in added.items() if at > seen]
 
 
 def _let_change(request: Request, form: FormData, needs: Role) -> Visit | Response:

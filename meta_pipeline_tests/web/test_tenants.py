@@ -210,7 +210,15 @@ def test_a_member_of_one_tenant_is_not_asked_which(ann: httpx2.Client) -> None:
 
 
 def test_a_member_of_several_opens_one_at_a_time(eve: httpx2.Client) -> None:
-    assert opened(eve.get("/").text) == "alpha"
+    which = eve.get("/")
+    assert which.status_code == 300
+    assert "data-tenant" not in which.text, "neither opens by itself"
+    offered = re.findall(r'<a href="([^"]+)"><bdi>(\w+)</bdi></a> \((\w+)\), as (\w+)', which.text)
+    assert offered == [
+        ("/?tenant=alpha", "Alpha", "alpha", "viewer"),
+        ("/?tenant=beta", "Beta", "beta", "admin"),
+    ]
+    assert opened(eve.get(offered[0][0]).text) == "alpha"
     assert eve.get(f"/accounts/{ACCOUNT}").status_code == 200
     hidden = eve.get(f"/accounts/{OTHER}")
     assert hidden.status_code == 404

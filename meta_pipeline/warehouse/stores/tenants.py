@@ -41,7 +41,7 @@ _OWN = """
     ORDER BY account_id LIMIT 1
 """
 _MEMBERSHIPS = """
-    SELECT tenant, name, role, members.added_at
+    SELECT tenant, name, role, members.added_at, members.added_by
     FROM meta_ads.members JOIN meta_ads.tenants USING (tenant)
     WHERE subject = %s ORDER BY members.added_at, tenant
 """
@@ -100,6 +100,7 @@ class Membership:
     role: MemberRole
     added_at: datetime | None = None
     """None for whoever opens it without being a member."""
+    added_by: str | None = None
 
 
 class TenantStore(Store):
@@ -238,7 +239,7 @@ class TenantStore(Store):
     def memberships(self, subject: str, connection: Connection | None = None) -> list[Membership]:
         """What a person may open, the oldest membership first. Empty for a stranger.
 
-        Others add memberships, unasked: in this order none of them comes before an older one.
+        Others add memberships, unasked: the oldest need not be the one that the person means.
         """
         with self._using(connection) as used:
             cursor = used.cursor(row_factory=class_row(Membership))

@@ -31,6 +31,14 @@ class NotAMember(Exception):
     """Somebody is known, but nobody has let them in; says whom to ask."""
 
 
+class TenantUnchosen(Exception):
+    """A member of several tenants has opened none of them yet: they say which they mean."""
+
+    def __init__(self, memberships: tuple[Membership, ...]) -> None:
+        super().__init__("You are a member of several tenants: open one of them.")
+        self.memberships = memberships
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """A person that is let in, and into which tenants; the rows of one of them are shown."""
@@ -59,7 +67,8 @@ class Visitor:
 def visitor_of(connection: HTTPConnection, tenant: str | None = None) -> Visitor | None:
     """Who the request is from; None before anybody signed in. NotAMember for a stranger.
 
-    They see `tenant`, or the one their session has open, or the one they were let into first.
+    They see `tenant`, or the one their session has open, or their only one, or the house they are
+    an administrator of. TenantUnchosen for a member of several else.
     """
     site = site_of(connection)
     who = _subject_of(connection, site)
@@ -67,15 +76,28 @@ def visitor_of(connection: HTTPConnection, tenant: str | None = None) -> Visitor
         return None
     subject, name = who
     names = site.warehouse.tenants.names()
-    memberships = _memberships(site, subject, names)
+    memberships = tuple(_memberships(site, subject, names))
+    opened = _opened(connection, subject, memberships, tenant)
+    return Visitor(subject, one_line(name), memberships, opened, len(names) > 1)
+
+
+def _opened(
+    connection: HTTPConnection,
+    subject: str,
+    memberships: tuple[Membership, ...],
+    tenant: str | None,
+) -> Membership:
     if not memberships:
         raise NotAMember(
             f"You are signed in as {one_line(subject)}, who is not a member here. Ask an "
             "administrator to add exactly this name under Members, or in META_WEB_ADMINS."
         )
     wanted = tenant or connection.session.get(TENANT)
-    opened = next((one for one in memberships if one.tenant == wanted), memberships[0])
-    return Visitor(subject, one_line(name), tuple(memberships), opened, len(names) > 1)
+    found = next((one for one in memberships if one.tenant == wanted), None)
+    # Others let people in, unasked: where one membership is as good as another none is opened.
+    if found is None and tenant is None and len(memberships) > 1 and memberships[0].added_at:
+        raise TenantUnchosen(memberships)
+    return found or memberships[0]
 
 
 def client_address(connection: HTTPConnection) -> str:

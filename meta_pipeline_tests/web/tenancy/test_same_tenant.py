@@ -118,6 +118,11 @@ def links(page: str) -> list[str]:
     return [one for one in found if not one.startswith("//")]
 
 
+def offered(page: str) -> list[str]:
+    """The addresses that a page offers for the tenants of its visitor."""
+    return [one for one in links(page) if "tenant=" in one]
+
+
 def opened(page: str) -> str:
     found = re.search(r'<body data-tenant="([^"]+)"', page)
     assert found
@@ -139,7 +144,60 @@ def test_a_page_that_is_open_stays_with_its_tenant(two: Two, path: str) -> None:
         assert rows == [("zeta",)]
         assert opened(ann.get("/").text) == "zeta"
     with two.browser(ANN) as elsewhere:
-        assert opened(elsewhere.get("/").text) == "zeta", "a new tenant opens by itself"
+        which = elsewhere.get("/connections")
+        assert which.status_code == 300
+        assert "data-tenant" not in which.text, "one of them opens by itself"
+        assert "let in" in which.text
+        assert MALLORY in which.text
+        assert offered(which.text) == ["/connections?tenant=zeta", "/connections?tenant=alpha"]
+
+
+@pytest.mark.parametrize("path", ["/members", "/members/invite"])
+def test_a_membership_that_is_older_than_ones_own_opens_nothing_by_itself(
+    two: Two, path: str
+) -> None:
+    tenants = two.place.warehouse.tenants
+    tenants.remove_member("zeta", ANN)
+    two.let_in(path)
+    invited = two.place.warehouse.invitations.invite
+    invited("zeta", ANN, "admin", at=two.place.clock.now(), invited_by="the house")
+    with two.browser(ANN) as ann:
+        which = ann.get("/sync?search=shop")
+        assert "data-tenant" not in which.text
+        assert [one.tenant for one in tenants.memberships(ANN)] == ["alpha", "zeta"]
+        links = offered(which.text)
+        assert links == ["/sync?search=shop&tenant=alpha", "/sync?search=shop&tenant=zeta"]
+        chosen = ann.get(links[1])
+        assert opened(chosen.text) == "zeta"
+        assert "let into" not in chosen.text, "the choice told it"
+        assert opened(ann.get("/").text) == "zeta", "the choice is kept"
+        tenants.remove_member("zeta", ANN)
+        assert opened(ann.get("/").text) == "alpha", "it is the only one"
+
+
+def test_who_has_opened_nothing_yet_changes_nothing(two: Two) -> None:
+    tenants = two.place.warehouse.tenants
+    with two.browser(ANN) as ann:
+        sent = first_form(ann.get("/members").text, "/members/invite")
+        tenants.add("third", "Third", NOW)
+        tenants.set_member("third", ANN, "admin", at=NOW, added_by="the test")
+        two.let_in("/members")
+        tenants.remove_member("zeta", ANN)
+        del sent["tenant"]
+        before = two.place.dump()
+        answer = ann.post("/members/invite", data=sent | {"subject": "bob", "role": "viewer"})
+        assert answer.status_code == 300
+        assert offered(answer.text) == ["/?tenant=third", "/?tenant=alpha"]
+        assert two.place.dump() == before
+
+
+def test_who_comes_by_a_link_that_names_a_tenant_is_told_of_the_others(two: Two) -> None:
+    two.let_in("/members")
+    with two.browser(ANN) as ann:
+        page = ann.get("/sync?tenant=zeta")
+        assert opened(page.text) == "zeta"
+        assert "You were let into Alpha. What you look at is Zeta" in page.text
+        assert opened(ann.get("/").text) == "zeta"
 
 
 def test_who_was_let_into_another_tenant_is_told_once(two: Two) -> None:
