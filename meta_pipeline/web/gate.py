@@ -21,7 +21,7 @@ from meta_pipeline.warehouse import Connection, TenantWarehouse
 from meta_pipeline.warehouse.stores.tenants import Membership
 
 from .access.doors import redirect_to_sign_in
-from .access.forms import read_form, token_of
+from .access.forms import is_foreign, is_own_link, read_form, token_of
 from .access.role import Role
 from .access.visitor import TENANT, Visitor, visitor_of
 from .reader import Reader, reader_of
@@ -104,7 +104,7 @@ class Visit:
                 reader=self.reader,
                 csrf=token_of(self.request),
                 path=self.request.url.path,
-                said=self.request.session.pop("said", None),
+                said=None if _is_poll(self.request) else self.request.session.pop("said", None),
                 same_tenant=self.same_tenant,
                 is_simulated=self._is_simulated,
                 Role=Role,
@@ -232,14 +232,24 @@ def _let_in(request: Request, needs: Role, whose: WhoseTenant | None) -> Visit |
     """Who wants to see a page; or where they are sent instead."""
     _check_text([*request.path_params.items(), *request.query_params.multi_items()])
     begun, named = whose and whose(request), request.query_params.get(TENANT)
-    if begun is None and named not in (None, request.session.get(TENANT)):
+    # What another site leads to is shown; what this browser has open is its person's alone to say.
+    is_kept = not _is_poll(request) and not (named and is_foreign(request))
+    is_new = begun is None and named not in (None, request.session.get(TENANT))
+    # A link of ours that does something is followed at once: its page said for which tenant.
+    if is_new and is_kept and not is_own_link(request):
         return _opened(request, str(named))
     visitor = visitor_of(request, begun or named)
     if visitor is None:
         return redirect_to_sign_in(request)
     visit = _visit(request, visitor, needs, begun or named)
-    _keep_open(request, visitor)
+    if is_kept:
+        _keep_open(request, visitor)
     return visit
+
+
+def _is_poll(request: Request) -> bool:
+    """Whether a page reads itself again: nobody looks at the answer, and the session stays."""
+    return "x-live" in request.headers
 
 
 def _shown(visit: Visit, show: Show) -> Response:

@@ -37,7 +37,11 @@ class Opened:
 
     def answered(self, answer: str = "grant") -> str:
         """Where Meta's dialog leads back to once the person agreed to all it asks, or not."""
-        dialog = self.browser.get("/connections/connect")
+        link = re.search(
+            r'href="(/connections/connect[^"]+)"', self.browser.get("/connections").text
+        )
+        assert link
+        dialog = self.browser.get(html.unescape(link[1]))
         form = html.unescape(dialog.text.partition("<form")[2].partition("</form>")[0])
         fields = re.findall(r'<input[^>]* name="([^"]+)" value="([^"]*)"', form)
         given: dict[str, list[str]] = {"answer": [answer]}

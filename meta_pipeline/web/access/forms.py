@@ -9,6 +9,8 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 
 FIELD = "csrf"
+LINK_FIELD = "own"
+"""In an address: the token of a link that does more than show a page."""
 # A page of accounts to choose from has two fields for each.
 MAX_FIELDS = 2000
 _BYTES = 24
@@ -25,17 +27,29 @@ class Forged(Exception):
         )
 
 
-def token_of(request: Request) -> str:
+def token_of(request: Request, field: str = FIELD) -> str:
     """The token of this session, to be put into each form; no two answers have the same text.
+
+    Of `LINK_FIELD` another one, for a link: addresses are kept in histories, and open no form.
 
     Answers are compressed: by their length, a text that is in all of them could be guessed letter
     by letter beside one that somebody else puts into the address (BREACH).
     """
-    kept: str | None = request.session.get(FIELD)
+    kept: str | None = request.session.get(field)
     if kept is None:
-        kept = request.session[FIELD] = secrets.token_hex(_BYTES)
+        kept = request.session[field] = secrets.token_hex(_BYTES)
     mask = secrets.token_bytes(_BYTES)
     return (mask + _mixed(mask, bytes.fromhex(kept))).hex()
+
+
+def is_own_link(request: Request) -> bool:
+    """Whether a page of this very session made the link, and no other site and no other person."""
+    return _is_token(request.query_params.get(LINK_FIELD), request.session.get(LINK_FIELD))
+
+
+def is_foreign(request: Request) -> bool:
+    """Whether the browser says that a page of another site sends it here; old ones say nothing."""
+    return request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
 
 
 def _is_token(sent: object, kept: str | None) -> bool:
@@ -53,8 +67,8 @@ def _mixed(one: bytes, other: bytes) -> bytes:
 
 async def read_form(request: Request) -> FormData:
     """The form, if it has the token of this very session; Forged otherwise."""
-    # Browsers that do not send it are held by the token below alone.
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    # Browsers that do not say it are held by the token below alone.
+    if is_foreign(request):
         raise Forged
     # What all our pages send; a form in parts may name any codec of Python's to be read with.
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -23,6 +23,7 @@ from meta_pipeline.connections import (
 )
 from meta_pipeline.metrics.errors import ImpossibleQuestion
 from meta_pipeline.warehouse import ConnectionRow
+from meta_pipeline.web.access.forms import LINK_FIELD, is_own_link, token_of
 from meta_pipeline.web.access.visitor import TENANT
 from meta_pipeline.web.gate import Done, Visit
 from meta_pipeline.web.site import own_address, site_of
@@ -41,15 +42,18 @@ def connections(visit: Visit) -> Response:
         title="Connections",
         found=listed(visit.warehouse, settings, visit.now),
         can_connect=bool(settings.app_id and settings.app_secret and settings.token_keys),
+        dialog=_dialog(visit),
     )
 
 
 def connect(visit: Visit) -> Response:
     """Send the administrator to Meta's dialog.
 
-    A link and no form: a form may lead nowhere but here. What it begins, only this session ends.
+    A link and no form: a form may lead nowhere but here. What it begins, only this session ends,
+    and only a link of its own pages begins it.
     """
-    if TENANT not in visit.request.query_params and len(visit.visitor.memberships) > 1:
+    is_unsaid = TENANT not in visit.request.query_params and len(visit.visitor.memberships) > 1
+    if is_unsaid or not is_own_link(visit.request):
         # Also after a link that opened another tenant: first the page that says which it would be.
         return RedirectResponse(visit.same_tenant("/connections"), status_code=303)
     try:
@@ -57,6 +61,12 @@ def connect(visit: Visit) -> Response:
     except ConnectionsError as error:
         raise ImpossibleQuestion(str(error)) from None
     return RedirectResponse(begun.url, status_code=303)
+
+
+def _dialog(visit: Visit, **query: str) -> str:
+    """The address that leads this very session to Meta's dialog."""
+    own = query | {LINK_FIELD: token_of(visit.request, LINK_FIELD)}
+    return visit.same_tenant(f"/connections/connect?{urlencode(own)}")
 
 
 def whose_login(request: Request) -> str | None:
@@ -74,7 +84,13 @@ def answered(visit: Visit) -> Response:
     if isinstance(answer, Granted):
         to = f"/connections/choose/{answer.pending.pending_id}"
         return RedirectResponse(visit.same_tenant(to), status_code=303)
-    return visit.page("connect_answer.html", status_code=403, title=answer.title, answer=answer)
+    return visit.page(
+        "connect_answer.html",
+        status_code=403,
+        title=answer.title,
+        answer=answer,
+        dialog=_dialog(visit, again="1"),
+    )
 
 
 def choose(visit: Visit) -> Response:

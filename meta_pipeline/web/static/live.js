@@ -2,16 +2,14 @@
 (() => {
   const parts = () => [...document.querySelectorAll("[data-live]")];
   const seconds = 4;
-  // Read as the tenant that is open: a page that names another must not open that by itself.
+  // Whatever was opened in another tab since, this page stays its tenant's, and opens it nowhere else.
   const address = new URL(location.href);
-  address.searchParams.delete("tenant");
+  address.searchParams.set("tenant", document.body.dataset.tenant);
   async function again() {
     try {
-      const answer = await fetch(address, { headers: { Accept: "text/html" } });
+      const answer = await fetch(address, { headers: { Accept: "text/html", "X-Live": "1" } });
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      // Another tenant was opened in another tab: this page stays what it was.
-      if (page.body.dataset.tenant !== document.body.dataset.tenant) return;
       for (const part of parts()) {
         const fresh = page.getElementById(part.id);
         if (fresh && !part.contains(document.activeElement)) part.innerHTML = fresh.innerHTML;

@@ -200,6 +200,26 @@ def test_who_comes_by_a_link_that_names_a_tenant_is_told_of_the_others(two: Two)
         assert opened(ann.get("/").text) == "zeta"
 
 
+def test_a_page_that_reads_itself_again_takes_no_notice_away_and_opens_nothing(two: Two) -> None:
+    def polled(tenant: str) -> str:
+        return ann.get(f"/sync?tenant={tenant}", headers={"X-Live": "1"}).text
+
+    with two.browser(ANN) as ann:
+        ann.get("/sync")
+        two.let_in("/members")
+        for tenant in ("zeta", "alpha"):
+            page = polled(tenant)
+            assert opened(page) == tenant, "it stays the tenant of its page"
+            assert "let into" not in page
+        told = ann.get("/members")
+        assert opened(told.text) == "zeta"
+        assert "You were let into Alpha" in told.text
+        sent = first_form(told.text, "/members/invite") | {"subject": "bob", "role": "viewer"}
+        ann.post("/members/invite", data=sent, follow_redirects=False)
+        assert 'role="status"' not in polled("zeta")
+        assert 'role="status"' in ann.get("/sync").text
+
+
 def test_who_was_let_into_another_tenant_is_told_once(two: Two) -> None:
     with two.browser(ANN) as ann:
         assert "let into" not in ann.get("/").text
@@ -230,6 +250,43 @@ def test_a_login_belongs_to_the_tenant_that_it_was_begun_for(two: Two) -> None:
         assert opened(done.text) == "zeta"
     (row,) = two.place.warehouse.connections.all()
     assert row.tenant == "zeta"
+
+
+CROSS_SITE = {"Sec-Fetch-Site": "cross-site"}
+
+
+@pytest.mark.parametrize("sent", [CROSS_SITE, {"Sec-Fetch-Site": "same-site"}, {}])
+def test_the_same_foreign_link_followed_twice_begins_no_login(
+    two: Two, sent: dict[str, str]
+) -> None:
+    two.let_in("/members")
+    with two.browser(ANN) as ann:
+        ann.get("/?tenant=zeta")
+        for _ in range(3):
+            page = ann.get("/connections/connect?tenant=alpha", headers=sent)
+            assert page.url.path == "/connections"
+            assert opened(page.text) == "alpha"
+        assert two.begun_for() == []
+        link = next(one for one in links(page.text) if "/connect?" in one)
+        with two.browser(ANN) as other:
+            other.get("/?tenant=alpha")
+            assert other.get(link).url.path == "/connections", "a link of another session"
+        led = ann.get(link, follow_redirects=False)
+        assert led.headers["location"].startswith(two.place.sim.url)
+        assert two.begun_for() == ["alpha"], "the person's own click on a page that names it"
+
+
+def test_a_link_of_another_site_shows_its_tenant_and_opens_it_in_no_other_page(two: Two) -> None:
+    two.let_in("/members")
+    with two.browser(ANN) as ann:
+        ann.get("/?tenant=zeta")
+        page = ann.get("/sync?tenant=alpha", headers=CROSS_SITE)
+        assert opened(page.text) == "alpha"
+        assert opened(ann.get("/").text) == "zeta"
+        assert opened(ann.get(links(page.text)[0]).text) == "alpha", "their own click opens it"
+        assert opened(ann.get("/").text) == "alpha"
+        two.place.warehouse.tenants.remove_member("alpha", ANN)
+        assert ann.get("/sync?tenant=alpha", headers=CROSS_SITE).status_code == 403
 
 
 def granted(browser: httpx2.Client, link: str) -> str:
