@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -111,3 +113,14 @@ def test_keys_are_shown_by_nothing() -> None:
     assert generate_key("one") != ONE
     with pytest.raises(KeysUnusable):
         generate_key("a:b")
+
+
+def test_who_seals_and_opens_nothing_loads_no_cipher() -> None:
+    program = (
+        "import meta_pipeline.sync.engine, meta_pipeline.connections, sys;"
+        "print('cryptography' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
