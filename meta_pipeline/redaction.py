@@ -23,7 +23,7 @@ _BEGIN = r"(?:(?<![a-z_])|(?<=%[0-9a-f][0-9a-f]))"
 _NAMES = (
     r"access_token|appsecret_proof|client_secret|fb_exchange_token|input_token|app_secret(?:_previous)?"
     r"|appsecret|verify_token|refresh_token|revoke_token|signed_request|token_keys|password|passwd"
-    r"|web_secret|mcp_token|secret_key|code_verifier|alert_webhook_url|scram_client_key|scram_server_key"
+    r"|web_secret|proxy[_-]secret|mcp_token|secret_key|code_verifier|alert_webhook_url|scram_client_key|scram_server_key"
     # What opens an object store: Azure's key and signature, Amazon's.
     r"|AccountKey|X-Amz-Signature|X-Amz-Security-Token|aws_secret_access_key"
     r"|aws_session_token"

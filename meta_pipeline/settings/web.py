@@ -59,6 +59,14 @@ class WebSettings(BaseSettings, defer_build=True, hide_input_in_errors=True):
         description="Addresses of the reverse proxies that are trusted to say who comes, or from "
         "where (X-Forwarded-For), such as 10.0.0.5,fd00::/64",
     )
+    web_proxy_secret: SecretStr | None = Field(
+        None,
+        # Whoever guesses it is whom they like.
+        min_length=32,
+        validation_alias=AliasChoices("META_WEB_PROXY_SECRET"),
+        description="What the reverse proxy sends with each request in X-Proxy-Secret, so that "
+        "nobody else at its address is believed; needed where that is this machine's own",
+    )
     web_admins: str = Field(
         "",
         validation_alias=AliasChoices("META_WEB_ADMINS"),

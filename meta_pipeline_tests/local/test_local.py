@@ -360,6 +360,7 @@ SAMPLES = {
     "web_oidc_issuer": "https://id.example.com",
     "web_proxy_header": "X-Visitor",
     "web_proxy_addresses": "10.0.0.5,fd00::/64",
+    "web_proxy_secret": "of web_proxy_secret, long enough to be nobody's guess",
 }
 """Values of settings that only take some."""
 

@@ -32,6 +32,7 @@ from meta_pipeline_tests.web import served
 __all__ = ["instance"]
 
 WEB_SECRET = "hunted-secret-of-cookies-0123456789abcdef"
+PROXY_SECRET = "hunted-secret-of-the-proxy-0123456789abcdef"
 CODE, STATE = "AQhuntedcode" + "c" * 40, "huntedstate" + "s" * 40
 PAGES = (
     *("/", "/campaigns", "/creatives", "/sync", "/health", "/advice", "/ask", "/connections"),
@@ -57,6 +58,7 @@ def hunted(place: Standing, key: str) -> dict[str, str]:
         "key of META_TOKEN_KEYS": KEY.partition(":")[2],
         "API key": key.rpartition("_")[2],
         "META_WEB_SECRET": WEB_SECRET,
+        "META_WEB_PROXY_SECRET": PROXY_SECRET,
         "path of the webhook": place.hook.url.rpartition("/")[2],
         "code": CODE,
         "state": STATE,
@@ -79,7 +81,10 @@ def pages(place: Standing, key: str) -> Iterator[tuple[str, str]]:
     site = Site(settings, place.warehouse, Secret(WEB_SECRET), SignIn.LINK, now=lambda: place.now)
     with served.running(web_application(site)) as url:
         with httpx2.Client(
-            base_url=url, follow_redirects=True, timeout=PATIENCE_SECONDS
+            base_url=url,
+            headers={"x-proxy-secret": PROXY_SECRET},
+            follow_redirects=True,
+            timeout=PATIENCE_SECONDS,
         ) as browser:
             yield "sign in", browser.get(new_link(site.secret, url)).text
             for path in (*PAGES, *BROKEN):
@@ -145,6 +150,8 @@ def test_nothing_that_is_secret_is_found_anywhere(
     monkeypatch.chdir(tmp_path)
     with standing(database_url, instance, monkeypatch) as place:
         monkeypatch.setenv("META_WEB_SECRET", WEB_SECRET)
+        monkeypatch.setenv("META_WEB_PROXY_ADDRESSES", "127.0.0.1")
+        monkeypatch.setenv("META_WEB_PROXY_SECRET", PROXY_SECRET)
         _, key = new_key(
             place.warehouse,
             "BI",

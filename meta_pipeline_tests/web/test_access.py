@@ -262,6 +262,11 @@ def test_how_people_sign_in_follows_from_settings_and_address(
         ({}, "192.168.1.5", "one-time link"),
         ({"web_url": "https://ads.example"}, "127.0.0.1", "META_WEB_OIDC_ISSUER"),
         ({"web_proxy_header": "X-User"}, "0.0.0.0", "META_WEB_PROXY_ADDRESSES"),
+        *(
+            ({"web_proxy_header": "X-User", "web_proxy_addresses": own}, host, "PROXY_SECRET")
+            for own in ("127.0.0.1", "10.0.0.1, 127.0.0.0/30", "::1", "0.0.0.0/0", "::/0")
+            for host in ("127.0.0.1", "0.0.0.0")
+        ),
         ({"web_oidc_issuer": "https://id.example"}, "127.0.0.1", "META_WEB_OIDC_CLIENT_ID"),
         (
             {

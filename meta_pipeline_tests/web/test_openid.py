@@ -21,7 +21,7 @@ from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.warehouse import MemberRole, Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.openid import OpenId
-from meta_pipeline.web.access.sign_in import SignIn
+from meta_pipeline.web.access.sign_in import SignIn, sign_in_of
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
 from meta_pipeline_tests.web import provider, served
 from meta_pipeline_tests.web.conftest import SECRET
@@ -400,6 +400,38 @@ def test_a_proxys_word_is_taken_from_the_proxy_alone(
         assert browser.get("/", headers=headers).status_code == status
         twice = [("x-user", "boss"), ("x-user", "somebody")]
         assert browser.get("/", headers=twice).status_code == 403
+
+
+def test_a_proxy_on_this_machine_is_known_by_its_secret_and_not_by_its_address(
+    web_warehouse: Warehouse,
+) -> None:
+    secret = "the proxy's own, long enough to be nobody's guess:ü"
+    settings = Settings.load(
+        env_file=None,
+        web_proxy_header="X-User",
+        web_proxy_addresses="127.0.0.1",
+        web_proxy_secret=secret,
+        web_admins="boss",
+    )
+    assert sign_in_of(settings, "0.0.0.0") is SignIn.PROXY
+    site = Site(settings, web_warehouse, SECRET, SignIn.PROXY)
+    sent = (b"x-proxy-secret", secret.encode())
+    with served.running(web_application(site)) as url:
+
+        def status(*lines: tuple[bytes, bytes], path: str = "/members") -> int:
+            headers = [(b"x-user", b"boss"), *lines]
+            return httpx2.get(url + path, headers=headers, timeout=PATIENCE_SECONDS).status_code
+
+        assert status() == 303, "any user of this machine says it"
+        assert status((b"x-proxy-secret", b"")) == 303
+        assert status((b"x-proxy-secret", secret[:-1].encode())) == 303
+        assert status(sent, (b"x-proxy-secret", b"x")) == 303, "one of two is a visitor's own"
+        assert status(sent) == 200
+        # Nor does anybody but the proxy choose by which address their attempts are counted.
+        said = [(b"x-forwarded-for", f"203.0.113.{n}".encode()) for n in range(21)]
+        tries = [status(one, path="/enter") for one in said]
+        assert tries == [403] * 20 + [429]
+        assert status(sent, said[0], path="/enter") == 403
 
 
 @pytest.mark.parametrize("own", ["{}", "{}, 198.51.100.7"], ids=["a line added", "a line gone on"])

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from meta_pipeline.settings import Settings
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_OWN = (ip_network("127.0.0.0/8"), ip_network("::1"))
 
 
 def is_loopback(host: str) -> bool:
@@ -25,6 +26,11 @@ def served_hosts(settings: Settings) -> list[str]:
     """
     own = urlsplit(settings.web_url or "").hostname
     return [*_LOOPBACK, *([f"[{own}]" if ":" in own else own] if own else [])]
+
+
+def has_loopback(networks: tuple[str, ...]) -> bool:
+    """Whether processes of this machine, whoever's they are, come from one of these."""
+    return any(ip_network(one).overlaps(own) for one in networks for own in _OWN)
 
 
 def is_among(address: str, networks: tuple[str, ...]) -> bool:

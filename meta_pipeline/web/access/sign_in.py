@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from meta_pipeline.settings import Settings, SettingsError
 
-from .hosts import is_loopback
+from .hosts import has_loopback, is_loopback
 
 
 class SignIn(StrEnum):
@@ -69,5 +69,15 @@ def _proxy(settings: Settings) -> bool:
     if settings.web_proxy_header and not settings.web_proxies:
         raise SettingsError(
             "META_WEB_PROXY_HEADER is set without META_WEB_PROXY_ADDRESSES: set all of them."
+        )
+    if (
+        settings.web_proxy_header
+        and not settings.web_proxy_secret
+        and has_loopback(settings.web_proxies)
+    ):
+        raise SettingsError(
+            "META_WEB_PROXY_ADDRESSES names this machine itself, where each of its users can write "
+            "META_WEB_PROXY_HEADER as the proxy does: set META_WEB_PROXY_SECRET, and let the proxy "
+            "send it as X-Proxy-Secret. docs/web.md shows how."
         )
     return settings.web_proxy_header is not None

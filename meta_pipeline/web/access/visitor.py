@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from secrets import compare_digest
 
 from starlette.requests import HTTPConnection
 
@@ -107,18 +108,32 @@ def client_address(connection: HTTPConnection) -> str:
     # Some proxies write on into the visitor's line, some add a line of their own (HAProxy): they
     # are one list, whose last is what our own proxy saw; those before it the visitor may have said.
     forwarded = ",".join(connection.headers.getlist("x-forwarded-for"))
-    if is_among(peer, site.settings.web_proxies):
+    if _is_proxy(connection, site):
         return forwarded.rsplit(",", 1)[-1].strip() or peer
     return peer
+
+
+def _is_proxy(connection: HTTPConnection, site: Site) -> bool:
+    """Whether our reverse proxy sends it: by its address and, where it has one, by its secret."""
+    peer = connection.client.host if connection.client else ""
+    if not is_among(peer, site.settings.web_proxies):
+        return False
+    secret = site.settings.web_proxy_secret
+    if secret is None:
+        return True
+    sent = connection.headers.getlist("x-proxy-secret")
+    # A header's bytes are Latin-1 here, whatever they were.
+    return len(sent) == 1 and compare_digest(
+        sent[0].encode("latin-1"), secret.get_secret_value().encode()
+    )
 
 
 def _subject_of(connection: HTTPConnection, site: Site) -> tuple[str, str] | None:
     """Who it is and how they are called, as the site's sign-in says."""
     if site.sign_in is SignIn.PROXY:
-        peer = connection.client.host if connection.client else ""
         names = connection.headers.getlist(str(site.settings.web_proxy_header))
         # Anybody else could write the header; of two one may be the visitor's own, passed on.
-        if not is_among(peer, site.settings.web_proxies) or len(names) != 1:
+        if not _is_proxy(connection, site) or len(names) != 1:
             return None
         named = as_subject(names[0])
         return (named, named) if named else None
