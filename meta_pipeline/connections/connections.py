@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from meta_pipeline.graph import GraphError, Reauthorize, Retriable, Throttled
@@ -102,13 +103,7 @@ class Connections:
         self.keep_token(row, token, "current", connection)
         if old is not None and old != token:
             self.keep_token(row, old, "previous", connection)
-        self.warehouse.connections.set_accounts(
-            row.connection_id,
-            accounts,
-            row.added_at,
-            connection,
-            has_environment=self.has_environment,
-        )
+        self.note_accounts(row, accounts, row.added_at, connection)
         chosen = "all" if row.chosen_accounts is None else len(row.chosen_accounts)
         detail = {"kind": row.kind, "app_id": row.app_id, "accounts": len(accounts)}
         self.record(row, "added", detail | {"chosen": chosen}, connection)
@@ -162,6 +157,23 @@ class Connections:
                 row.connection_id, connection, has_environment=self.has_environment
             )
             self.record(row, "removed", {"revoked": revoke}, connection)
+            self.warehouse.connections.take_back(
+                self.actor, connection, has_environment=self.has_environment
+            )
+
+    def note_accounts(
+        self,
+        row: ConnectionRow,
+        accounts: Mapping[str, str | None],
+        at: datetime,
+        connection: Connection,
+    ) -> None:
+        """Note which accounts a connection reaches, and take back what tenants lost by it."""
+        store, has_environment = self.warehouse.connections, self.has_environment
+        store.set_accounts(
+            row.connection_id, accounts, at, connection, has_environment=has_environment
+        )
+        store.take_back(self.actor, connection, has_environment=has_environment)
 
     @property
     def has_environment(self) -> bool:
@@ -332,13 +344,7 @@ class Connections:
             return {}
         store = self.warehouse.connections
         before = store.accounts(row.connection_id).keys()
-        store.set_accounts(
-            row.connection_id,
-            owner.accounts,
-            row.checked_at,
-            connection,
-            has_environment=self.has_environment,
-        )
+        self.note_accounts(row, owner.accounts, row.checked_at, connection)
         # Accounts that were not chosen are not read: that they came or went is nobody's news.
         chosen = row.chosen_accounts
         reached = owner.accounts.keys() & (owner.accounts if chosen is None else set(chosen))

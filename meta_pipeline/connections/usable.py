@@ -21,7 +21,7 @@ from meta_pipeline.graph import (
 )
 from meta_pipeline.graph.tokens import token_key
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse import Connection, Warehouse
 
 from .errors import ConnectionsError
 from .reach import MetaConnection, Reach
@@ -226,6 +226,13 @@ class UsableConnections:
             store.record(
                 known, "checked", at=now, actor=self.actor, detail=detail, connection=connection
             )
+            self.take_back(connection)
+
+    def take_back(self, connection: Connection) -> None:
+        """Take back the accounts that tenants' connections lost: `ConnectionStore.take_back`."""
+        self.warehouse.connections.take_back(
+            self.actor, connection, has_environment=self.has_environment
+        )
 
     def note_refusal(
         self, dead: UsableConnection, error: Reauthorize, account_id: str | None = None

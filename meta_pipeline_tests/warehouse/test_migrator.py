@@ -140,6 +140,31 @@ def test_advice_that_was_settled_before_it_said_so_itself_is_settled(empty_url: 
         assert rows.fetchall() == [("a", "expired"), ("b", "dismissed"), ("c", None)]
 
 
+def test_what_a_tenants_connection_gave_before_is_told_from_grants_by_hand(empty_url: str) -> None:
+    go_to(empty_url, "0056")
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.tenants VALUES ('acme', 'Acme', now());"
+            "INSERT INTO meta_ads.tenant_accounts SELECT tenant, 'act_' || n, now()"
+            " FROM unnest(ARRAY['default', 'acme']) AS tenant, generate_series(1, 4) AS n;"
+            "INSERT INTO meta_ads.connections (connection_id, tenant, kind, name, app_id, user_id,"
+            " scopes, state, added_at, checked_at)"
+            " SELECT tenant, tenant, 'user', 'x', '1', '2', '[]', 'active', now(), now()"
+            " FROM unnest(ARRAY['default', 'acme']) AS tenant;"
+            "INSERT INTO meta_ads.connection_accounts (connection_id, account_id, seen_at)"
+            " VALUES ('acme', 'act_1', now()), ('acme', 'act_2', now()), ('acme', 'act_3', now()),"
+            " ('default', 'act_4', now());"
+            "INSERT INTO meta_ads.web_events (at, actor, action, detail, tenant)"
+            " VALUES (now(), 'x', 'tenant added', 'act_2', 'acme'),"
+            " (now(), 'x', 'accounts granted', 'act_9, act_3', 'acme')"
+        )
+        Warehouse(empty_url).migrate()
+        rows = connection.execute(
+            "SELECT tenant, account_id FROM meta_ads.tenant_accounts WHERE is_by_connection"
+        )
+        assert rows.fetchall() == [("acme", "act_1")]
+
+
 def test_eight_at_once(empty_url: str) -> None:
     with CHILDREN.Pool(8) as pool:
         results = pool.map(migrator.migrate, [empty_url] * 8)

@@ -71,8 +71,10 @@ def list_tenants(as_json: AsJson = False) -> None:
     from meta_pipeline.commands.database import opened_warehouse
     from meta_pipeline.warehouse.tenancy import dangers, enforcement
 
-    with opened_warehouse() as (_, warehouse):
+    with opened_warehouse() as (settings, warehouse):
         rows = warehouse.tenants.all()
+        has_environment = settings.access_token is not None
+        unproven = warehouse.connections.unproven(has_environment=has_environment)
         with warehouse.connection() as connection:
             state, found = enforcement(connection), dangers(connection)
     if as_json:
@@ -91,6 +93,14 @@ def list_tenants(as_json: AsJson = False) -> None:
     console.print(shown)
     for danger in found:
         warn(danger)
+    for one in unproven:
+        ids = ", ".join([*one.account_ids[:3], *(["..."] if len(one.account_ids) > 3 else [])])
+        warn(
+            f"{one.name} ({one.connection_id}) of {one.tenant} is {one.state}: whether it still "
+            f"reaches {times(len(one.account_ids), 'ad account')} ({ids}) nobody can say, and "
+            f"{one.tenant} goes on seeing what others read of them. Connect it again, or "
+            f"meta-pipeline connections remove {one.connection_id}."
+        )
     # With one tenant there is nobody to be kept apart from.
     if len(rows) > 1 and (not state.is_on or state.open_tables):
         what = ", ".join(state.open_tables[:3]) if state.is_on else "tenants"

@@ -205,10 +205,7 @@ class AccountChoice:
         store.save(changed, connection)
         before = store.accounts(row.connection_id, connection).keys()
         kept = offered if chosen is None else {one: offered[one] for one in chosen}
-        has_environment = connections.has_environment
-        store.set_accounts(
-            row.connection_id, kept, now, connection, has_environment=has_environment
-        )
+        connections.note_accounts(row, kept, now, connection)
         detail = {
             "chosen": "all" if chosen is None else len(kept),
             "accounts_new": sorted(kept.keys() - before),

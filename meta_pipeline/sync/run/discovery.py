@@ -178,6 +178,8 @@ def _write(
         warehouse.unrecognized.record(connection, findings_of_all)
         for account_id in doubted:
             read_again(context, account_id, connection)
+        if context.connections is not None:
+            context.connections.take_back(connection)
     return (
         tuple(warehouse.accounts.all(accessible_only=True)),
         tuple(sorted(listed.keys() - stored.keys())),

@@ -35,6 +35,12 @@ tenant_accounts = table(
     _tenant(primary_key=True),
     account_id(primary_key=True),
     moment("granted_at", "When it became the tenant's", nullable=False),
+    flag(
+        "is_by_connection",
+        "True when the tenant's own connection gave it, and not somebody by hand",
+        nullable=False,
+        server_default=sa.false(),
+    ),
     _of_tenant(),
     sa.Index(None, "account_id"),
 )

@@ -40,6 +40,15 @@ _OWN = """
     WHERE tenant = %s AND tenant <> %s AND account_id = ANY (%s)
     ORDER BY account_id LIMIT 1
 """
+_BY_HAND = """
+    UPDATE meta_ads.tenant_accounts SET is_by_connection = false
+    WHERE tenant = %(tenant)s AND account_id = ANY (%(given)s) AND is_by_connection
+"""
+_GRANT = """
+    INSERT INTO meta_ads.tenant_accounts (tenant, account_id, granted_at)
+    SELECT %(tenant)s, account_id, %(at)s FROM unnest(%(given)s::text[]) AS given (account_id)
+    ON CONFLICT DO NOTHING
+"""
 _MEMBERSHIPS = """
     SELECT tenant, name, role, members.added_at, members.added_by
     FROM meta_ads.members JOIN meta_ads.tenants USING (tenant)
@@ -191,16 +200,16 @@ class TenantStore(Store):
         at: datetime,
         connection: Connection | None = None,
     ) -> int:
-        """Make ad accounts the tenant's too; how many were not before. TenantUnknown."""
+        """Make ad accounts the tenant's too; how many were not before. TenantUnknown.
+
+        They stay whatever the tenant's connections reach.
+        """
+        given = {"tenant": tenant, "at": at, "given": sorted(set(account_ids))}
         with self._using(connection) as used:
             try:
                 with used.transaction():
-                    return used.execute(
-                        "INSERT INTO meta_ads.tenant_accounts (tenant, account_id, granted_at) "
-                        "SELECT %s, account_id, %s FROM unnest(%s::text[]) AS given (account_id) "
-                        "ON CONFLICT DO NOTHING",
-                        (tenant, at, sorted(set(account_ids))),
-                    ).rowcount
+                    used.execute(_BY_HAND, given)
+                    return used.execute(_GRANT, given).rowcount
             except errors.ForeignKeyViolation as error:
                 raise TenantUnknown(tenant) from error
 

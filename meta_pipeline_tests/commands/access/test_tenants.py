@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from meta_pipeline_tests.commands.shell import Shell, shell_of, spec
+from meta_pipeline_tests.warehouse.rows import insert
 
 
 @pytest.fixture
@@ -87,6 +90,49 @@ def test_a_client_from_its_first_account_to_its_end(shell: Shell, database_url: 
     assert "a new password" not in repr(audit)
     assert len(shell.json("tenants", "list")) == 1
     assert not shell.rows("SELECT FROM pg_roles WHERE rolname = %s", role)
+
+
+def test_a_dead_connection_by_which_a_client_sees_accounts_is_warned_of(
+    shell: Shell, database_url: str
+) -> None:
+    shell.run("tenants", "add", "acme", "-a", "Shop US")
+    german, now = shell.ids[0], datetime.now(UTC)
+    with psycopg.connect(database_url) as connection:
+        insert(
+            connection,
+            "connections",
+            connection_id="conn_1",
+            tenant="acme",
+            kind="user",
+            name="Acme",
+            app_id="1",
+            user_id="2",
+            scopes=Jsonb(["ads_read"]),
+            state="revoked",
+            added_at=now,
+            checked_at=now,
+        )
+        insert(
+            connection,
+            "connection_accounts",
+            connection_id="conn_1",
+            account_id=german,
+            seen_at=now,
+        )
+        insert(
+            connection,
+            "tenant_accounts",
+            tenant="acme",
+            account_id=german,
+            granted_at=now,
+            is_by_connection=True,
+        )
+    warned = " ".join(shell.run("tenants", "list").stderr.split())
+    assert "Acme (conn_1) of acme is revoked" in warned
+    assert german in warned
+    assert "meta-pipeline connections remove conn_1" in warned
+    shell.run("connections", "remove", "conn_1", "--yes")
+    shell.run("tenants", "remove", "acme", "--yes")
 
 
 def test_locks_that_a_login_may_take_are_warned_of_until_they_are_closed(
