@@ -12,7 +12,7 @@ import pytest
 from meta_pipeline import metrics
 from meta_pipeline.alerts import AlertLimits, ConditionKind, account_conditions
 from meta_pipeline.quality import CHECKS, Finding, Limits, Severity, find
-from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.postgres import TestPostgres, rows_read
 from meta_pipeline_tests.sync.lab import START, Lab, lab
 
 
@@ -186,6 +186,30 @@ def test_delivery_that_cost_nothing(synced: Lab) -> None:
     finding = run(synced, "delivery_without_spend")
     assert finding.count == changed > 0
     assert finding.severity is Severity.WARN
+
+
+@pytest.mark.parametrize("name", ["orphans", "delivery_without_spend"])
+def test_the_last_days_are_looked_at_and_not_all_years(synced: Lab, name: str) -> None:
+    """Also right after a first load, of which Postgres has no statistics yet."""
+    write(
+        synced,
+        "INSERT INTO meta_ads.meta_insights (entity_type, entity_id, ad_id, account_id,"
+        " date_start, date_stop, spend, impressions, data_as_of)"
+        " SELECT 'ad', ad_id, ad_id, account_id, day, day, 1, 100, data_as_of"
+        " FROM (SELECT * FROM meta_ads.meta_ads LIMIT 20) AS ad,"
+        " LATERAL (SELECT %s::date - 35 - n AS day FROM generate_series(0, 729) AS n) AS older",
+        synced.today(),
+    )
+    (young,) = synced.query(
+        "SELECT count(*) AS rows FROM meta_ads.meta_insights WHERE date_start > %s::date - 35",
+        synced.today(),
+    )
+    with synced.warehouse.connection() as connection:
+        now = synced.clock.now().isoformat()
+        connection.execute("SELECT set_config('meta_ads.now', %s, true)", (now,))
+        before = rows_read(connection, "meta_insights")
+        assert find(name).run(connection, Limits()).passed
+        assert 0 < rows_read(connection, "meta_insights") - before <= young["rows"]
 
 
 def test_a_day_ahead_of_the_account(synced: Lab) -> None:

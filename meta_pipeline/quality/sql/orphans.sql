@@ -1,8 +1,14 @@
 -- Entities that insights of the last days or children mention and whose table lacks them.
 WITH recent AS MATERIALIZED (
-    SELECT DISTINCT account_id, entity_type, entity_id, campaign_id, adset_id, ad_id
-    FROM meta_ads.meta_insights
-    WHERE date_start > meta_ads.present()::date - %(days)s::int AND entity_type <> 'account'
+    SELECT mentioning.*
+    FROM meta_ads.meta_ad_accounts AS account
+    -- Account by account: so the last days are found by index, however many years there are.
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT account_id, entity_type, entity_id, campaign_id, adset_id, ad_id
+        FROM meta_ads.meta_insights AS row
+        WHERE row.account_id = account.account_id AND entity_type <> 'account'
+            AND date_start > meta_ads.present()::date - %(days)s::int
+    ) AS mentioning
 ),
 mentioned AS (
     SELECT account_id, level.entity_type, level.entity_id, 'insights' AS mentioned_by
