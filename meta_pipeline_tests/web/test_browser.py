@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from meta_pipeline.warehouse import Warehouse
-from meta_pipeline_tests.waiting import PATIENCE_SECONDS
+from meta_pipeline_tests.sync_requests.rows import row as request
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
 from meta_pipeline_tests.web.browsing import CHROMIUM, SIZES
 from meta_pipeline_tests.web.filled import site, web_warehouse
 from meta_pipeline_tests.web.world import ACCOUNT
@@ -97,6 +98,31 @@ def test_progress_shows_without_a_reload(
     )
     page.get_by_text("Synced with 12 calls.").first.wait_for(timeout=PATIENCE_SECONDS * 1000)
     assert page.evaluate("window.stays") is True
+
+
+def test_a_page_nobody_looks_at_is_not_read_again_and_a_slow_one_rarely(
+    opened: Callable[..., Any], web_warehouse: Warehouse
+) -> None:
+    web_warehouse.sync_requests.add([request("looked at", ACCOUNT)])
+    page = opened("/sync")
+    page.add_init_script(
+        """
+        window.waits = [];
+        window.setTimeout = (run, wait) => { window.waits.push(wait); window.next = run; };
+        let now = 0;
+        performance.now = () => (now += 1000);
+        Object.defineProperty(document, "hidden", { get: () => window.isAway });
+        """
+    )
+    asked: list[Any] = []
+    page.on("request", asked.append)
+    page.reload()
+    wait_until(lambda: page.evaluate("waits.length") == 1, "look 1 is planned", every_seconds=0.1)
+    page.evaluate("window.isAway = true; next()")
+    page.evaluate("window.isAway = false; document.dispatchEvent(new Event('visibilitychange'))")
+    wait_until(lambda: page.evaluate("waits.length") == 2, "look 2 is planned", every_seconds=0.1)
+    assert page.evaluate("waits") == [4_000, 20_000]
+    assert [one.resource_type for one in asked].count("fetch") == 1
 
 
 @pytest.mark.parametrize("name", ["overview", "campaigns", "sync"])

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import sys
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlencode
@@ -26,7 +27,7 @@ from meta_pipeline_tests.metrics.rows import Rows
 from meta_pipeline_tests.sync_requests.rows import NOW
 from meta_pipeline_tests.sync_requests.rows import row as request
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
-from meta_pipeline_tests.web import served
+from meta_pipeline_tests.web import served, world
 from meta_pipeline_tests.web.conftest import SECRET
 from meta_pipeline_tests.web.filled import site, web_warehouse
 from meta_pipeline_tests.web.world import ACCOUNT, CELLS, HOSTILE, OTHER
@@ -392,6 +393,33 @@ def test_where_too_many_wait_the_page_says_what_to_do(
     assert "Asked for" in browser.post("/sync", data={"csrf": token[1], "account": ACCOUNT}).text
     all_open = [one.request_id for one in store.open()]
     assert store.finish(all_open, NOW, state="done", outcome=None, message=None) == MOST_OPEN
+
+
+def test_the_page_of_syncs_is_live_while_something_on_it_moves(
+    browser: httpx2.Client, web_warehouse: Warehouse
+) -> None:
+    def is_live(page: str) -> bool:
+        (live,) = set(re.findall(r'data-live="([^"]*)"', browser.get(page).text))
+        return bool(live)
+
+    store = web_warehouse.sync_requests
+    store.add([request("later", ACCOUNT, not_before=world.NOW + timedelta(hours=1))])
+    assert not is_live("/sync"), "it waits for an hour"
+    with web_warehouse.connection() as connection:
+        rows, hold = Rows(connection), "SELECT pg_advisory_lock(hashtextextended(%s, 0))"
+        for number in range(60):
+            rows.account(f"act_{900 + number}", name=f"aaa {number}")
+        connection.execute(hold, ["meta_ads:sync:act_900"])
+        connection.commit()
+        assert not is_live("/sync?search=aaa"), "first come those that were never synced"
+        assert is_live("/sync?search=aaa&page=2")
+        assert not is_live(f"/sync?account={ACCOUNT}")
+        connection.execute("SELECT pg_advisory_unlock_all()")
+        connection.execute("DELETE FROM meta_ads.meta_ad_accounts WHERE name LIKE 'aaa %'")
+    store.add([request("now", ACCOUNT)])
+    assert is_live("/sync")
+    all_open = [one.request_id for one in store.open()]
+    store.finish(all_open, NOW, state="cancelled", outcome=None, message=None)
 
 
 def test_a_backfill_says_its_price_before_it_is_asked_for(browser: httpx2.Client) -> None:

@@ -64,6 +64,11 @@ class SyncRequestRow:
         """Whether it waits for its sync, or for the end of it."""
         return self.state in ("pending", "running")
 
+    def is_moving(self, now: datetime) -> bool:
+        """Whether its sync runs, or nothing is waited for before it starts."""
+        waits = self.not_before is not None and self.not_before > now
+        return self.state == "running" or (self.state == "pending" and not waits)
+
 
 OPEN_OF_ACCOUNT = 500
 """Rows of an account that wait, and that run, which one look takes; the others follow."""

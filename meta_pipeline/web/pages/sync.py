@@ -69,8 +69,8 @@ def sync(visit: Visit) -> Response:
         account=wanted or "",
         meters=meters,
         requests=requests,
-        is_busy=any(one.is_open for one in requests)
-        or any(one.facts["is_running"] for one in shown),
+        is_busy=any(one.is_moving(visit.now) for one in requests)
+        or any(one.facts["is_running"] for one in shown[page.first : page.after]),
         runs=read_runs(visit.warehouse, accounts=only, limit=_RUNS_SHOWN),
         stops={
             "app": settings.app_usage_stop_pct,

@@ -1,11 +1,20 @@
-// What is marked data-live is read again every few seconds; without this file a reload shows it.
+// What is marked data-live is read again every few seconds, where that is slow more rarely, and not
+// while nobody looks; without this file a reload shows it.
 (() => {
   const parts = () => [...document.querySelectorAll("[data-live]")];
-  const seconds = 4;
+  const least = 4000;
+  function soon(wait) {
+    if (parts().some((part) => part.dataset.live === "busy")) setTimeout(again, wait);
+  }
   // Whatever was opened in another tab since, this page stays its tenant's, and opens it nowhere else.
   const address = new URL(location.href);
   address.searchParams.set("tenant", document.body.dataset.tenant);
   async function again() {
+    if (document.hidden) {
+      document.addEventListener("visibilitychange", again, { once: true });
+      return;
+    }
+    const began = performance.now();
     try {
       const answer = await fetch(address, { headers: { Accept: "text/html", "X-Live": "1" } });
       if (!answer.ok) return;
@@ -16,7 +25,7 @@
         part.dataset.live = fresh ? fresh.dataset.live : "";
       }
     } catch { /* the network is away: the next look may find it */ }
-    if (parts().some((part) => part.dataset.live === "busy")) setTimeout(again, seconds * 1000);
+    soon(Math.max(least, 20 * (performance.now() - began)));
   }
-  if (parts().some((part) => part.dataset.live === "busy")) setTimeout(again, seconds * 1000);
+  soon(least);
 })();
