@@ -70,6 +70,7 @@ def base_url(web_warehouse: Warehouse) -> Iterator[str]:
         web_proxy_header="X-User",
         web_proxy_addresses="127.0.0.1",
         web_admins=BOSS,
+        access_token="EAAHOUSE",
     )
     site = Site(settings, web_warehouse, SECRET, SignIn.PROXY, now=lambda: NOW)
     with served.running(web_application(site)) as url:
@@ -123,6 +124,19 @@ def test_no_page_has_anything_of_another_tenant(ann: httpx2.Client, bob: httpx2.
         assert page.status_code < 500, path
         text = page.text if not said else page.text.replace(said, "").replace("c1", "")
         assert not OF_ALPHA.search(text), (path, OF_ALPHA.search(text))
+
+
+def test_the_houses_token_is_told_to_the_houses_people_alone(
+    ann: httpx2.Client, eve: httpx2.Client, base_url: str
+) -> None:
+    card = 'aria-label="META_ACCESS_TOKEN"'
+    for client in (ann, eve):
+        page = client.get("/connections?tenant=alpha")
+        assert page.status_code == 200
+        assert card not in page.text
+    with browser_of(BOSS, base_url) as boss:
+        assert card in boss.get("/connections?tenant=default").text
+        assert card not in boss.get("/connections?tenant=alpha").text
 
 
 def test_what_one_tenant_changes_is_its_own(

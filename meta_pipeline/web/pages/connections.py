@@ -22,7 +22,7 @@ from meta_pipeline.connections import (
     tenant_of_login,
 )
 from meta_pipeline.metrics.errors import ImpossibleQuestion
-from meta_pipeline.warehouse import ConnectionRow
+from meta_pipeline.warehouse import DEFAULT_TENANT, ConnectionRow
 from meta_pipeline.web.access.forms import LINK_FIELD, is_own_link, token_of
 from meta_pipeline.web.access.visitor import TENANT
 from meta_pipeline.web.gate import Done, Visit
@@ -35,12 +35,16 @@ _PAGE = 200
 
 
 def connections(visit: Visit) -> Response:
-    """Every connection, whose it is, how many days are left, and what to do."""
-    settings = visit.site.settings
+    """Every connection, whose it is, how many days are left, and what to do.
+
+    META_ACCESS_TOKEN is the house's: people of other tenants are not told that there is one.
+    """
+    settings, is_house = visit.site.settings, visit.visitor.tenant == DEFAULT_TENANT
+    found = listed(visit.warehouse, settings, visit.now)
     return visit.page(
         "connections.html",
         title="Connections",
-        found=listed(visit.warehouse, settings, visit.now),
+        found=[one for one in found if is_house or one.connection_id is not None],
         can_connect=bool(settings.app_id and settings.app_secret and settings.token_keys),
         dialog=_dialog(visit),
     )
