@@ -237,6 +237,25 @@ def test_a_dead_token_of_the_house_deletes_nothing_of_what_it_reached(
     assert {one.account_id for one in place.warehouse.accounts.all()} == set(place.ids[1:])
 
 
+def test_what_another_connection_lost_for_a_while_is_asked_again_first(door: Door) -> None:
+    """A refusal in the middle of a sync is noted as lost until the next list."""
+    place = door.place
+    ann = of_person(place, "Ann", place.ids[:1])
+    ben = of_person(place, "Ben", place.ids[:2])
+    store_accounts(place)
+    place.book = place.with_settings(access_token=None)
+    with place.warehouse.connection() as connection:
+        place.warehouse.connections.lose(ben.connection_id, place.ids[0], connection)
+    place.sim.request_deletion(ann.user_id)
+    place.sim.fail("GET", "/me/adaccounts", times=None, with_=Fault.graph_error(2))
+    (carried,) = carry_out(place.book)
+    assert carried.problem, "while Meta does not say, nothing is deleted"
+    place.sim.faults.clear()
+    (carried,) = carry_out(place.book)
+    assert (carried.problem, carried.accounts) == (None, ())
+    assert len(place.warehouse.accounts.all()) == 3
+
+
 def test_a_forged_callback_does_nothing(door: Door) -> None:
     place = door.place
     ann = of_person(place, "Ann", place.ids[:1])

@@ -85,9 +85,15 @@ def _reached_by_nobody_else(connections: Connections, rows: list[ConnectionRow])
         if row.connection_id not in theirs
         and ConnectionState(row.state) is not ConnectionState.REPLACED
     ]
-    by_others = {one for row in others for one in store.accounts(row.connection_id)}
-    alone = reached - by_others
-    return sorted(alone - _reached_by_environment(connections)) if alone else []
+    alone = reached - {one for row in others for one in store.accounts(row.connection_id)}
+    if not alone:
+        return []
+    # What one passing refusal took from a connection, Meta may list to it again.
+    for row in others:
+        if ConnectionState(row.state).is_usable:
+            connections.check(row)
+    alone -= {one for row in others for one in store.accounts(row.connection_id)}
+    return sorted(alone - _reached_by_environment(connections))
 
 
 def _reached_by_environment(connections: Connections) -> Set[str]:
