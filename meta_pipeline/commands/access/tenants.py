@@ -45,11 +45,12 @@ class MemberRole(StrEnum):
 
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="Short name of the tenant.")]
-CloseLocks = Annotated[
+Harden = Annotated[
     bool,
     typer.Option(
-        "--close-locks",
-        help="Also take advisory locks from all who may not use these tables, and from tenants.",
+        "--harden",
+        help="Also take locks, temporary tables and large objects from all who may not use these "
+        "tables, and from tenants.",
     ),
 ]
 Theirs = Annotated[list[str], typer.Argument(metavar="ACCOUNT...", help="Ad accounts: id or name.")]
@@ -347,23 +348,25 @@ def invitations(
 
 
 @app.command()
-def enforce(close_locks: CloseLocks = False) -> None:
+def enforce(harden: Harden = False) -> None:
     """Keep tenants apart: roles, policies and rights for every table and view. Safe to repeat.
 
     `tenants add` and every migration do it too; needed after an administrator made the roles that
-    this user may not make, or after a restore into another server. `--close-locks` keeps tenants'
-    logins from holding up syncs; it takes a superuser, and a database that is for this alone.
+    this user may not make, or after a restore into another server. `--harden` keeps tenants' logins
+    from holding up syncs by locks and from filling the disk; it takes a superuser, and a database
+    that is for this alone.
     """
     from meta_pipeline.commands.database import opened_warehouse
-    from meta_pipeline.warehouse.tenancy import close_locks as close
+    from meta_pipeline.warehouse import tenancy
 
     with opened_warehouse(writes=True) as (_, warehouse):
         warehouse.keep_tenants_apart()
         say("Every table and view is under row-level security: each tenant sees its own rows.")
-        if close_locks:
+        if harden:
             with warehouse.connection() as connection:
-                keepers = ", ".join(["superusers", *close(connection)])
-            say(f"Advisory locks of this database are for {keepers}, and nobody else.")
+                keepers = ", ".join(["superusers", *tenancy.harden(connection)])
+            what = "Advisory locks, temporary tables and large objects"
+            say(f"{what} of this database are for {keepers}, and nobody else.")
         _warn_of_logins(warehouse)
 
 

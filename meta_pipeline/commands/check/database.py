@@ -19,6 +19,7 @@ from meta_pipeline.warehouse.connect import READER
 from meta_pipeline.warehouse.faults import explained
 from meta_pipeline.warehouse.locks import is_pooled, refuse_shared_sessions
 from meta_pipeline.warehouse.names import SCHEMA
+from meta_pipeline.warehouse.notifications import MOST_QUEUED, full_queue
 from meta_pipeline.warehouse.rights import Problem, Rights, read_rights
 from meta_pipeline.warehouse.urls import DAGSTER_SCHEMA
 from meta_pipeline.words import times
@@ -30,12 +31,13 @@ _FIX = "Check DATABASE_URL and that the server runs; leave it out for the embedd
 
 
 def database_findings(
-    its_url: AbstractContextManager[str], settings: Settings
+    its_url: AbstractContextManager[str], settings: Settings, *, most_queued: float = MOST_QUEUED
 ) -> Iterator[CheckFinding]:
     """What is wrong with the database, or that nothing is; changes nothing in it."""
     try:
         with its_url as url:
             yield from _of(url, settings)
+            yield from _queue(url, settings, most_queued)
     except CannotTell as error:
         yield CheckFinding("Postgres", "DATABASE_URL", ok=False, text=str(error), is_known=False)
     except DatabaseNewer as error:
@@ -101,6 +103,18 @@ def _dagster(rights: Rights, url: str, settings: Settings) -> Iterator[CheckFind
     is_made = DAGSTER_SCHEMA in rights.made_schemas
     text = "Dagster's tables are there" if is_made else "made when Dagster first starts"
     yield CheckFinding("Schema", DAGSTER_SCHEMA, ok=True, text=text)
+
+
+def _queue(url: str, settings: Settings, most: float) -> Iterator[CheckFinding]:
+    """Whether notifications pile up on the server of Dagster's tables, by which its runs fail."""
+    if settings.dagster_database_url is not None:
+        url = settings.dagster_database_url.get_secret_value()
+    with (
+        explained(url),
+        connect(url, application_name=_APPLICATION_NAME, patience=READER) as connection,
+    ):
+        problems = full_queue(connection, most=most)
+    yield from _told("Postgres", redacted(url), problems)
 
 
 def _told(what: str, subject: str, problems: list[Problem]) -> Iterator[CheckFinding]:

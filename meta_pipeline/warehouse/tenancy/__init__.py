@@ -13,7 +13,7 @@ a single-tenant installation pays nothing.
 from __future__ import annotations
 
 from .enforcement import Enforcement, enforce, enforcement
-from .logins import close_locks, dangers
+from .logins import dangers, harden
 from .session import DEFAULT_TENANT, TenantSession, begin_session
 from .sql_roles import add_sql_role, drop_sql_roles
 
@@ -23,9 +23,9 @@ __all__ = [
     "TenantSession",
     "add_sql_role",
     "begin_session",
-    "close_locks",
     "dangers",
     "drop_sql_roles",
     "enforce",
     "enforcement",
+    "harden",
 ]

@@ -15,7 +15,7 @@ from meta_pipeline.warehouse.names import SCHEMA
 from meta_pipeline.warehouse.views.replacing import let_read
 
 from .groups import ensure_groups, group_names
-from .logins import limit_connections
+from .logins import limit_logins
 from .rules import OPERATOR, TenancyRule, rule_of
 
 _FIRST_VERSION: Final = 150_000
@@ -86,7 +86,7 @@ def enforce(connection: Connection) -> None:
         with connection.transaction():
             views = [name for (name,) in connection.execute(_VIEWS, (SCHEMA,)).fetchall()]
             let_read(connection, SCHEMA, views, groups)
-        limit_connections(connection)
+        limit_logins(connection)
     except errors.InsufficientPrivilege as error:
         raise RoleRefused(
             f"This user may not put the tables of {SCHEMA} under row-level security: "

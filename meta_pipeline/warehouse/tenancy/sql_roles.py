@@ -16,7 +16,7 @@ from meta_pipeline.warehouse.names import SCHEMA
 
 from .enforcement import enforcement
 from .groups import ENFORCE, group_names
-from .logins import MOST_CONNECTIONS, limit_connections
+from .logins import MOST_CONNECTIONS, limit_logins
 
 # 192 bits: a password that is generated is never guessed.
 _PASSWORD_BYTES: Final = 24
@@ -28,7 +28,7 @@ _SETTINGS: Final = {
     "statement_timeout": "60s",
     "search_path": SCHEMA,
 }
-"""What such a role starts with; it may set them otherwise and still writes nothing."""
+"""What such a role starts with; it may set them otherwise, and what that opens `harden` closes."""
 # What a role could see other rows by, whatever policies say.
 _BEYOND_POLICIES = f"""
     SELECT CASE
@@ -110,7 +110,7 @@ def add_sql_role(
     A role that was made here for the same tenant gets the new password. `is_there` takes one that
     an administrator made instead, with its password, where it cannot get round the policies.
     The password is one that is made up unless given; Postgres is sent its SCRAM verifier alone.
-    A role that is made here is limited to `MOST_CONNECTIONS`. All happens or nothing. Raises
+    A role that is made here is limited (`limit_logins`). All happens or nothing. Raises
     RoleRefused, TenantUnknown, or TenantsNotApart before `enforce`.
     """
     if not enforcement(connection).is_on:
@@ -135,7 +135,7 @@ def add_sql_role(
             else:
                 _set_password(connection, role, secret, "CREATE")
             _join(connection, tenant, role, at, is_ours=secret is not None)
-            limit_connections(connection)
+            limit_logins(connection)
     except errors.DuplicateObject as error:
         raise RoleRefused(
             f"There is a role {role} in this Postgres that was not made here: choose another name, "

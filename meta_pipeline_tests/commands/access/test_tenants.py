@@ -135,11 +135,11 @@ def test_a_dead_connection_by_which_a_client_sees_accounts_is_warned_of(
     shell.run("tenants", "remove", "acme", "--yes")
 
 
-def test_locks_that_a_login_may_take_are_warned_of_until_they_are_closed(
+def test_what_a_login_could_do_to_others_is_warned_of_until_it_is_closed(
     shell: Shell, database_url: str
 ) -> None:
     role = f"acme_{urlsplit(database_url).path[1:]}"
-    warning = f"may be taken by {role}. meta-pipeline tenants enforce --close-locks closes them"
+    warning = f"be filled, by {role}. meta-pipeline tenants enforce --harden closes that"
     shell.run("tenants", "add", "acme", "-a", "Shop DE")
     sql_role = ("sql-role", "acme", "--role", role)
     for words in (sql_role, ("list",), ("enforce",)):
@@ -147,8 +147,8 @@ def test_locks_that_a_login_may_take_are_warned_of_until_they_are_closed(
         assert result.exit_code == 0
         assert warning in result.stderr.replace("\n", " "), words
 
-    closed = shell.run("tenants", "enforce", "--close-locks")
-    assert "Advisory locks of this database are for superusers, meta_ads_api_" in closed.output
+    closed = shell.run("tenants", "enforce", "--harden")
+    assert "large objects of this database are for superusers, meta_ads_api_" in closed.output
 
     for words in (sql_role, ("list",), ("enforce",)):
         assert shell.run("tenants", *words).stderr == "", words

@@ -1,4 +1,4 @@
-"""A tenant's login can hold up nobody else: not with locks, and not with connections."""
+"""A tenant's login can hold up nobody else: by locks, by connections or by the disk."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, nullcontext, suppress
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from psycopg import errors
+from pydantic import SecretStr
 
+from meta_pipeline.commands.check.database import database_findings
+from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import AccountBusy, DatabaseUnfit, Warehouse, account_lock
 from meta_pipeline.warehouse.errors import RoleRefused, RoleShutOut
 from meta_pipeline.warehouse.readers import grant_reader
-from meta_pipeline.warehouse.tenancy import add_sql_role, close_locks, dangers, drop_sql_roles
+from meta_pipeline.warehouse.tenancy import add_sql_role, dangers, drop_sql_roles, harden
 from meta_pipeline.warehouse.tenancy.logins import MOST_CONNECTIONS
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.warehouse.places import Place
@@ -49,9 +52,9 @@ def of_tenant(place: Place) -> closing[psycopg.Connection[tuple[object, ...]]]:
     return closing(login(place, f"{place.role}_acme", PASSWORD))
 
 
-def close_them(place: Place) -> list[str]:
+def harden_it(place: Place) -> list[str]:
     with Warehouse(place.admin_url) as warehouse, warehouse.connection() as connection:
-        return close_locks(connection)
+        return harden(connection)
 
 
 def told(place: Place) -> list[str]:
@@ -144,7 +147,7 @@ def test_a_sync_that_a_login_holds_up_says_whose_it_is(place: Place) -> None:
         ):
             pass
     assert busy.value.role == f"{place.role}_acme"
-    assert told(place)[0].startswith("The locks that syncs and migrations wait for")
+    assert told(place)[0].startswith("Syncs and migrations, other tenants' too, may be held up")
 
 
 def test_a_login_that_is_dropped_leaves_no_session_and_no_lock(place: Place) -> None:
@@ -246,7 +249,7 @@ def test_the_login_of_another_tenant_is_not_dropped(place: Place) -> None:
 def test_closed_locks_are_no_logins_and_still_those_of_all_who_work_here(place: Place) -> None:
     other = writer(place, *WRITES)
     api, writes = f"meta_ads_api_{place.role}", f"{place.role}_writer"
-    assert close_them(place) == [api, place.role, writes]
+    assert harden_it(place) == [api, place.role, writes]
     assert told(place) == []
     with of_tenant(place) as tenant:
         ways = [str(way) for (way,) in place.ask(WAYS)]
@@ -265,19 +268,93 @@ def test_closed_locks_are_no_logins_and_still_those_of_all_who_work_here(place: 
             session.connection.execute("SELECT pg_advisory_xact_lock(1)")
 
 
+WRITING = (
+    "CREATE TEMPORARY TABLE x ()",
+    "SELECT lo_create(0)",
+    "SELECT lo_creat(-1)",
+    "SELECT lo_from_bytea(0, 'x')",
+    "SELECT lo_put({kept}, 0, 'x')",
+    "SELECT lo_truncate(lo_open({kept}, 131072), 1000000)",
+    "SELECT lowrite(lo_open({kept}, 131072), 'x')",
+    "SELECT pg_logical_emit_message(false, 'x', 'x')",
+    "SELECT pg_notify('x', 'x')",
+    "CREATE TABLE public.x ()",
+    "SET temp_file_limit = -1",
+)
+
+
+def test_once_hardened_nothing_that_a_login_sets_lets_it_fill_the_disk(place: Place) -> None:
+    place.run("GRANT CREATE ON SCHEMA public TO PUBLIC")  # as an older server was upgraded
+    with of_tenant(place) as tenant:
+        tenant.execute("SET default_transaction_read_only = off")
+        tenant.commit()
+        (kept,) = tenant.execute("SELECT lo_create(0)").fetchall()
+        tenant.commit()
+    assert len(told(place)) == 1
+    harden_it(place)
+    assert told(place) == []
+    with of_tenant(place) as tenant:
+        tenant.execute("SET default_transaction_read_only = off")
+        tenant.commit()
+        assert tenant.execute("SHOW temp_file_limit").fetchall() == [("1GB",)]
+        for way in WRITING:
+            with pytest.raises(errors.InsufficientPrivilege):
+                tenant.execute(way.format(kept=kept[0]).encode())
+            tenant.rollback()
+    with closing(psycopg.connect(place.url)) as owner:
+        owner.execute("CREATE TEMPORARY TABLE x ()")
+        owner.execute("SELECT pg_notify('x', 'x')")
+
+
+def test_another_limit_of_files_stays(place: Place) -> None:
+    place.run("ALTER ROLE \"{role}_acme\" SET temp_file_limit = '5GB'")
+    harden_it(place)
+    with of_tenant(place) as tenant:
+        assert tenant.execute("SHOW temp_file_limit").fetchall() == [("5GB",)]
+
+
+def test_who_may_set_it_limits_the_files_of_a_login_at_once(place: Place) -> None:
+    with Warehouse(place.admin_url) as warehouse:
+        warehouse.keep_tenants_apart()
+    with of_tenant(place) as tenant:
+        assert tenant.execute("SHOW temp_file_limit").fetchall() == [("1GB",)]
+
+
+def test_check_names_a_login_that_keeps_notifications_from_being_read(place: Place) -> None:
+    role = f"{place.role}_acme"
+    settings = Settings(database_url=SecretStr(place.url))
+
+    def found() -> list[str]:
+        findings = database_findings(nullcontext(place.url), settings, most_queued=0)
+        return [one.text for one in findings if not one.ok]
+
+    assert role not in " ".join(found())
+    with of_tenant(place) as tenant, closing(psycopg.connect(place.url)) as owner:
+        tenant.execute("LISTEN anything")
+        tenant.commit()
+        tenant.execute("SELECT 1")
+        for number in range(3):  # more than a page of the queue
+            owner.execute("SELECT pg_notify('other', %s)", (f"{number:07900}",))
+        owner.commit()
+        (text,) = found()
+    assert re.search(rf"most likely one of .*{role} \(process \d+\)", text)
+    assert role not in " ".join(found())
+
+
 def test_who_comes_after_they_were_closed_is_told_and_let_in(place: Place) -> None:
-    close_them(place)
+    harden_it(place)
     other = writer(place, *WRITES)
-    with (
-        pytest.raises(DatabaseUnfit, match="may not take the locks") as refused,
-        account_lock(other, "act_1", holder="a sync"),
-    ):
-        pass
-    (statement,) = re.findall(r"GRANT EXECUTE .*?(?=\. Nothing)", str(refused.value))
-    place.run(statement)
+    for lacks in ("may not take the locks", "may not make temporary tables"):
+        with (
+            pytest.raises(DatabaseUnfit, match=lacks) as refused,
+            account_lock(other, "act_1", holder="a sync"),
+        ):
+            pass
+        (statement,) = re.findall(r"GRANT .*?(?=\. Nothing)", str(refused.value))
+        place.run(statement)
     with account_lock(other, "act_1", holder="a sync"):
         pass
-    assert f"{place.role}_writer" in close_them(place)
+    assert f"{place.role}_writer" in harden_it(place)
 
 
 def test_a_reader_that_exports_and_who_inherits_from_it_go_on(place: Place) -> None:
@@ -287,7 +364,7 @@ def test_a_reader_that_exports_and_who_inherits_from_it_go_on(place: Place) -> N
     try:
         with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
             grant_reader(connection, name)
-        assert close_them(place) == [f"meta_ads_api_{place.role}", place.role, name]
+        assert harden_it(place) == [f"meta_ads_api_{place.role}", place.role, name]
         for one in (url, url.replace(f"{name}:", f"{name}_one:")):
             with closing(psycopg.connect(one)) as reader:
                 reader.execute("SELECT pg_try_advisory_xact_lock(1)")
@@ -302,9 +379,9 @@ def test_who_may_not_close_them_is_told_the_statements(place: Place) -> None:
         warehouse.connection() as connection,
         pytest.raises(RoleRefused, match="Only a superuser") as refused,
     ):
-        close_locks(connection)
+        harden(connection)
     assert len(told(place)) == 1
-    place.run(*re.findall(r"(?:GRANT|REVOKE) [^;]+", str(refused.value)))
+    place.run(*re.findall(r"(?:GRANT|REVOKE|ALTER ROLE) [^;]+", str(refused.value)))
     assert told(place) == []
     with account_lock(place.url, "act_1", holder="a sync"):
         pass
