@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from operator import attrgetter
 from typing import Any
 
 from .definitions.definition import DEFAULT_WINDOW, ActionList, Metric, MetricKind, Unit
-from .definitions.dictionary import Dictionary, Variant
+from .definitions.dictionary import WORDS_OF_METRIC, Dictionary, Variant
 from .source import ROLLUP_COLUMNS, Rows, Source
 
 _IS_NUMBER = r"'^-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,2})?$'"
 """Longer ones are no counts of Meta's, and 1e999999 would end the statement."""
 VALUE_KEY = "value"
+_ALIKE = attrgetter(*sorted(Metric.model_fields.keys() - WORDS_OF_METRIC - {"actions"}))
+"""What makes the SQL of two definitions of a metric another, but for the action types in it."""
 GOAL_JOIN = "LEFT JOIN meta_ads.adset_goals AS goal ON goal.adset_id = f.adset_id"
 
 
@@ -32,6 +36,7 @@ class Expressions:
     money_factor: str = ""
     params: dict[str, Any] = field(default_factory=dict)
     maps: dict[tuple[ActionList, str], str] = field(default_factory=dict)
+    own: dict[str, str] = field(default_factory=dict)
     needs_goal: bool = False
 
     def summand(self, key: str) -> str:
@@ -43,12 +48,16 @@ class Expressions:
         return self._by_variant(key, self._scaled_numerator)
 
     def denominator(self, key: str) -> str:
-        return self._by_variant(key, lambda metric: self.summand(metric.denominator or ""))
+        return self._by_variant(key, lambda metric, _: self.summand(metric.denominator or ""))
 
     @property
     def joins(self) -> str:
-        """The joins the expressions so far need: action lists by type, goals of ad sets."""
+        """The joins the expressions so far need: action lists by type, overrides, goals."""
         laterals = [_lateral(*wanted, alias) for wanted, alias in self.maps.items()]
+        laterals += [
+            f"CROSS JOIN LATERAL (SELECT {place}::jsonb -> f.account_id AS of_account) AS {alias}"
+            for place, alias in self.own.items()
+        ]
         return "\n".join([*laterals, *([GOAL_JOIN] if self.needs_goal else [])])
 
     def bind(self, value: Any) -> str:
@@ -61,29 +70,62 @@ class Expressions:
         self.params[name] = value
         return f"%({name})s"
 
-    def _by_variant(self, key: str, write: Callable[[Metric], str]) -> str:
-        """One expression, or a CASE over the accounts and days that count otherwise."""
+    def _by_variant(self, key: str, write: Callable[[Metric, Sequence[str]], str]) -> str:
+        """One expression, or a CASE over the accounts and days that count otherwise.
+
+        `write` is given SQL of the action types where they are not those of the metric.
+        """
         metric = self.dictionary.metric(key)
-        general = write(metric)
+        general = write(metric, ())
         if metric.kind is MetricKind.SUM and not self.source.lists_actions:
             return general  # counted as the account counts it when the row was rolled up
-        cases = [
-            f"WHEN {self._holds(account, variant)} THEN {write(variant.metric)}"
-            for account in self.accounts
-            # The last one is the general definition, which is the ELSE.
-            for variant in self.dictionary.variants(key, account)[:-1]
-        ]
+        cases = [self._case(alike, write) for alike in self._alike(key)]
         return f"(CASE {' '.join(cases)} ELSE {general} END)" if cases else general
 
+    def _alike(self, key: str) -> list[dict[str, Variant]]:
+        """The overrides of `key` by account, those together that one arm of a CASE can be for."""
+        arms: dict[tuple[Any, ...], dict[str, Variant]] = {}
+        for account in self.accounts:
+            # The last one is the general definition, which is the ELSE.
+            for position, variant in enumerate(self.dictionary.variants(key, account)[:-1]):
+                is_always = variant.days == (date.min, date.max)
+                arm = (position, is_always, _ALIKE(variant.metric))
+                arms.setdefault(arm, {})[account] = variant
+        # An account's own are tried in their order.
+        return [arms[arm] for arm in sorted(arms, key=lambda arm: int(arm[0]))]
+
+    def _case(
+        self, alike: Mapping[str, Variant], write: Callable[[Metric, Sequence[str]], str]
+    ) -> str:
+        (account, one), *others = alike.items()
+        if not others:
+            return f"WHEN {self._holds(account, one)} THEN {write(one.metric, ())}"
+        # Thousands of arms would be tried for each row: it looks its own days and types up.
+        own = {
+            account: [*map(str, variant.days), *variant.metric.actions]
+            for account, variant in alike.items()
+        }
+        place = self.bind(json.dumps(own))
+        of_account = f"{self.own.setdefault(place, f'own_{len(self.own)}')}.of_account"
+        holds = f"{of_account} IS NOT NULL"
+        if one.days != (date.min, date.max):
+            holds = (
+                f"f.date_start BETWEEN ({of_account} ->> 0)::date AND ({of_account} ->> 1)::date"
+            )
+        # What an account has not so many of is null, as a type that a row does not have.
+        types = [f"({of_account} ->> {n})" for n in range(2, max(map(len, own.values())))]
+        return f"WHEN {holds} THEN {write(one.metric, types)}"
+
     def _holds(self, account: str, variant: Variant) -> str:
+        since, until = variant.days
         parts = [f"f.account_id = {self.bind(account)}"]
-        if variant.since and variant.since > date(1, 1, 1):
-            parts.append(f"f.date_start >= {self.bind(variant.since)}")
-        if variant.until:
-            parts.append(f"f.date_start <= {self.bind(variant.until)}")
+        if since > date.min:
+            parts.append(f"f.date_start >= {self.bind(since)}")
+        if until < date.max:
+            parts.append(f"f.date_start <= {self.bind(until)}")
         return " AND ".join(parts)
 
-    def _scaled_numerator(self, metric: Metric) -> str:
+    def _scaled_numerator(self, metric: Metric, _: Sequence[str]) -> str:
         number = self.summand(metric.numerator or "")
         if self.dictionary.is_by_goal(metric.denominator):
             # The part that has results: what they are unknown of has no cost of one.
@@ -95,7 +137,7 @@ class Expressions:
                 number = f"(CASE WHEN {results} IS NULL THEN 0 ELSE {number} END)"
         return number if metric.scale == 1 else f"{number} * {metric.scale}"
 
-    def _sum(self, metric: Metric) -> str:
+    def _sum(self, metric: Metric, types: Sequence[str]) -> str:
         if metric.kind is MetricKind.NON_ADDITIVE:
             return f"f.{metric.column}"
         if not self.source.lists_actions:
@@ -119,7 +161,7 @@ class Expressions:
             )
         if metric.column:
             return self._money(metric, f"coalesce(f.{metric.column}, 0)")
-        return self._money(metric, self._first_present(metric))
+        return self._money(metric, self._first_present(metric, types))
 
     def _addend(self, metric: Metric, name: str) -> str:
         if name in self.dictionary.metrics:
@@ -132,11 +174,12 @@ class Expressions:
         value = f"coalesce((f.other_metrics ->> {self.bind(metric.key)}::text)::numeric, 0)"
         return self._money(metric, value)
 
-    def _first_present(self, metric: Metric) -> str:
+    def _first_present(self, metric: Metric, types: Sequence[str] = ()) -> str:
         """The number of the first action type the row has; a present type without it is zero."""
         window = self.attribution if metric.window == DEFAULT_WINDOW else metric.window
         by_type = self._by_type(metric.list, window)
-        values = (f"({by_type} ->> {self.bind(name)}::text)::numeric" for name in metric.actions)
+        types = types or [f"{self.bind(name)}::text" for name in metric.actions]
+        values = (f"({by_type} ->> {name})::numeric" for name in types)
         return f"coalesce({', '.join(values)}, 0)"
 
     def _by_type(self, listed: ActionList, window: str) -> str:

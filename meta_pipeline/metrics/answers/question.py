@@ -168,13 +168,10 @@ class Question:
         """The overrides in use, per metric: account, days, note, what differs."""
         names = _with_references(self.dictionary, self.metrics)
         notes: dict[str, list[dict[str, Any]]] = {}
+        periods = dict(zip(self.account_ids, self.periods, strict=True))
         for override in self.dictionary.overrides:
-            touched = any(
-                override.account == account.account_id
-                and (override.valid_from or date.min) <= period.until
-                and (override.valid_until or date.max) >= period.since
-                for account, period in zip(self.accounts, self.periods, strict=True)
-            )
+            period, (since, until) = periods.get(override.account), override.days
+            touched = period is not None and since <= period.until and until >= period.since
             if override.metric in names and touched:
                 kept = override.model_dump(mode="json", exclude_none=True, exclude={"metric"})
                 notes.setdefault(override.metric, []).append(kept)

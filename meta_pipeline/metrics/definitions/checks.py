@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 
 from pydantic import ValidationError
 
@@ -173,16 +176,31 @@ class Checks:
 
     def _check_overrides(self) -> None:
         dictionary = self._dictionary
+        first: dict[str, Place] = {}
         for override, place in zip(dictionary.overrides, self._places, strict=True):
             self._check_override(dictionary, override, place)
-        for position, override in enumerate(dictionary.overrides):
-            for earlier in dictionary.overrides[:position]:
-                if override.meets(earlier):
+            first.setdefault(override.account, place)
+        # Of an account all together, and all metrics: another one may add what is overridden.
+        for account, place in first.items():
+            for metric in dictionary.metrics.values():
+                self._check_double_count(dictionary, metric, account, place)
+        self._check_days()
+
+    def _check_days(self) -> None:
+        """Refuse two overrides of a metric that are valid for an account on the same day."""
+        # In order of time, so that only the one before and the one after can meet another.
+        taken: dict[tuple[str, str], list[tuple[date, date]]] = defaultdict(list)
+        for override, place in zip(self._dictionary.overrides, self._places, strict=True):
+            days, others = override.days, taken[override.account, override.metric]
+            at = bisect(others, days)
+            for since, until in others[max(at - 1, 0) : at + 1]:
+                if since <= days[1] and days[0] <= until:
                     raise self._error(
                         f"two overrides of {override.metric} for {override.account} hold on the "
                         "same days: give them valid_from and valid_until",
-                        self._places[position],
+                        place,
                     )
+            others.insert(at, days)
 
     def _check_override(self, dictionary: Dictionary, override: Override, place: Place) -> None:
         general = dictionary.metrics.get(override.metric)
@@ -201,9 +219,6 @@ class Checks:
             self._check_cycle(replaced, special.key, (), set())
         except DictionaryError as error:
             raise self._error(error.problem, place) from None
-        # All of them: another metric may add this one to what it now holds.
-        for metric in dictionary.metrics.values():
-            self._check_double_count(dictionary, metric, override.account, place)
 
 
 def _content(dictionary: Dictionary, name: str, account: str | None) -> set[str]:

@@ -193,12 +193,10 @@ class Override(DiscreetModel):
         about = {"account", "metric", "note", "valid_from", "valid_until"}
         return self.model_dump(exclude=about, exclude_none=True)
 
-    def meets(self, other: Override) -> bool:
-        """Whether both speak about the same metric of the same account on some day."""
-        return (self.account, self.metric) == (other.account, other.metric) and (
-            (self.valid_from or date.min) <= (other.valid_until or date.max)
-            and (other.valid_from or date.min) <= (self.valid_until or date.max)
-        )
+    @property
+    def days(self) -> tuple[date, date]:
+        """The first and the last day it is valid; those of the calendar where it is open-ended."""
+        return self.valid_from or date.min, self.valid_until or date.max
 
     def applied(self, metric: Metric) -> Metric:
         """`metric` as this account counts it; a new source replaces the old one."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -17,11 +18,10 @@ from .families import Families
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One definition of a metric and the days it holds; None is open-ended."""
+    """One definition of a metric, and the first and the last day it holds."""
 
     metric: Metric
-    since: date | None = None
-    until: date | None = None
+    days: tuple[date, date] = (date.min, date.max)
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,14 @@ class Dictionary:
     families: Families
     goals: Goals
     overrides: tuple[Override, ...] = field(default=())
+    # By metric and account, and by account: a question asks for those of each of its accounts, for
+    # every metric of it.
+    _variants: dict[tuple[str, str], list[Variant]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _versions: dict[str | None, str] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def metric(self, key: str) -> Metric:
         """The general definition; UnknownName offers near ones."""
@@ -45,23 +53,26 @@ class Dictionary:
                 hint="All of them: meta-pipeline metrics list.",
             ) from None
 
-    def variants(self, key: str, account_id: str | None = None) -> list[Variant]:
-        """How `account_id` counts `key`: overrides with their days first, then the general one."""
-        general = self.metric(key)
-        special = [
-            Variant(override.applied(general), override.valid_from, override.valid_until)
-            for override in self.overrides
-            if override.metric == key and override.account == account_id
-        ]
-        return [*special, Variant(general)]
+    @cached_property
+    def overrides_by_account(self) -> Mapping[str, Mapping[str, Sequence[Override]]]:
+        """The overrides of each account that has any, by metric, in the order of the file."""
+        found: dict[str, dict[str, list[Override]]] = {}
+        for override in self.overrides:
+            of_account = found.setdefault(override.account, defaultdict(list))
+            of_account[override.metric].append(override)
+        return {account_id: dict(of_account) for account_id, of_account in found.items()}
 
-    def effective(self, key: str, account_id: str | None, day: date) -> Metric:
-        """The definition of `key` that holds for `account_id` on `day`."""
-        # The account's own come first, and the general definition, which always holds, last.
-        for variant in self.variants(key, account_id):
-            if (variant.since or date.min) <= day <= (variant.until or date.max):
-                return variant.metric
-        raise AssertionError("the general definition holds on every day")
+    def variants(self, key: str, account_id: str | None = None) -> Sequence[Variant]:
+        """How `account_id` counts `key`: overrides with their days first, then the general one."""
+        own = self.overrides_by_account.get(account_id or "", {}).get(key, ())
+        if not own:
+            return [Variant(self.metric(key))]
+        place = (key, own[0].account)
+        if place not in self._variants:
+            general = self.metric(key)
+            special = [Variant(one.applied(general), one.days) for one in own]
+            self._variants[place] = [*special, Variant(general)]
+        return self._variants[place]
 
     def action_types(self, metric: Metric) -> set[str]:
         """Every action type `metric` may read, through sums, ratios and goals."""
@@ -97,33 +108,32 @@ class Dictionary:
 
     def version(self, account_id: str | None = None) -> str:
         """Short hash of everything that decides the account's rollup rows."""
+        own = self.overrides_by_account.get(account_id or "", {})
         # Nearly all accounts: one hash serves them, and a change of one account's override spares
         # the rest.
-        if not any(override.account == account_id for override in self.overrides):
-            return self._common_version
-        return self._version(account_id)
-
-    @cached_property
-    def _common_version(self) -> str:
-        return self._version(None)
-
-    def _version(self, account_id: str | None) -> str:
-        facts = {
-            "metrics": [
-                metric.model_dump(mode="json", exclude=_WORDS_OF_METRIC) for metric in self.stored()
-            ],
-            "goals": self.goals.model_dump(),
-            "overrides": [
+        whose = account_id if own else None
+        if whose not in self._versions:
+            facts = [
                 override.model_dump(mode="json", exclude=_WORDS_OF_OVERRIDE)
                 # In whatever order the file has them, the rows are the same.
-                for override in sorted(
-                    self.overrides, key=lambda one: (one.metric, one.valid_from or date.min)
-                )
-                if override.account == account_id
-                and self.metric(override.metric).kind is MetricKind.SUM
+                for key in sorted(own)
+                if self.metric(key).kind is MetricKind.SUM
+                for override in sorted(own[key], key=lambda one: one.days[0])
+            ]
+            special = json.dumps(facts, sort_keys=True)
+            self._versions[whose] = _hash(f'{self._common_facts[:-1]}, "overrides": {special}}}')
+        return self._versions[whose]
+
+    @cached_property
+    def _common_facts(self) -> str:
+        """What decides the rollup rows of every account, as one JSON object: made once for all."""
+        facts = {
+            "metrics": [
+                metric.model_dump(mode="json", exclude=WORDS_OF_METRIC) for metric in self.stored()
             ],
+            "goals": self.goals.model_dump(),
         }
-        return _hash(facts)
+        return json.dumps(facts, sort_keys=True)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -136,15 +146,14 @@ class Dictionary:
             "goals": self.goals.model_dump(),
             "overrides": [override.model_dump(mode="json") for override in self.overrides],
         }
-        return _hash(facts)
+        return _hash(json.dumps(facts, sort_keys=True))
 
 
 # Words change no number: a better description must not have years recomputed.
-_WORDS_OF_METRIC = {"display_name", "description", "unit", "better", "family", "synonyms"}
+WORDS_OF_METRIC = {"display_name", "description", "unit", "better", "family", "synonyms"}
 _WORDS_OF_OVERRIDE = {"note", "display_name", "description", "synonyms"}
 
 
-def _hash(facts: object) -> str:
-    text = json.dumps(facts, sort_keys=True)
+def _hash(text: str) -> str:
     # Kept beside each rolled-up day: short, and 48 bits are enough for the versions of one file.
     return hashlib.sha256(text.encode()).hexdigest()[:12]
