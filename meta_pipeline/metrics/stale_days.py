@@ -61,10 +61,13 @@ _STALE = f"""{_AGED}
 """
 # The same for many accounts at once: what has neither been read nor rolled up is looked up in the
 # rows themselves. Between the first and the last day of any account, so that little is hashed.
-_BEHIND = """
-    SELECT asked.number, count(*)
-    FROM unnest(%(accounts)s::text[], %(versions)s::text[], %(since)s::date[], %(until)s::date[])
+_ASKED = """
+    unnest(%(accounts)s::text[], %(versions)s::text[], %(since)s::date[], %(until)s::date[])
         WITH ORDINALITY AS asked (account_id, version, since, until, number)
+"""
+_BEHIND = f"""
+    SELECT asked.number, day.date_start
+    FROM {_ASKED}
     CROSS JOIN LATERAL generate_series(asked.since, asked.until, interval '1 day') AS moment
     CROSS JOIN LATERAL (SELECT moment::date AS date_start) AS day
     LEFT JOIN meta_ads.metric_rollups AS made
@@ -82,7 +85,26 @@ _BEHIND = """
             WHERE own.account_id = asked.account_id AND own.date_start = day.date_start
         )
     END
-    GROUP BY asked.number
+"""
+_OF_GOALS = f"""
+    SELECT asked.number, day::date
+    FROM {_ASKED}
+    JOIN meta_ads.adset_goal_days AS made ON made.account_id = asked.account_id
+    JOIN goal ON goal.adset_id = made.adset_id
+    CROSS JOIN unnest(
+        made.days * datemultirange(daterange(asked.since, asked.until, '[]'))
+    ) AS one
+    CROSS JOIN generate_series(lower(one), upper(one) - 1, interval '1 day') AS day
+    WHERE coalesce(goal.result_metric, '') <> made.result_metric
+"""
+_COUNT = "SELECT number, count(*) FROM ({}) AS day GROUP BY number"
+# Materialized: else each mention of a goal decides anew what it is.
+_COUNT_BY_GOAL = f"""
+    WITH goal AS MATERIALIZED (
+        SELECT adset_id, result_metric FROM meta_ads.adset_goals
+        WHERE account_id = ANY (%(accounts)s::text[])
+    )
+    {_COUNT.format(f"{_BEHIND} UNION {_OF_GOALS}")}
 """
 
 
@@ -102,16 +124,19 @@ def stale_days(
 
 
 def days_behind(
-    connection: Connection[Any], asked: Sequence[tuple[str, str, date, date]]
+    connection: Connection[Any],
+    asked: Sequence[tuple[str, str, date, date]],
+    *,
+    by_goal: bool = False,
 ) -> dict[tuple[str, str, date, date], int]:
-    """How many `stale_days` each has, but for goals: account, definition version, first, last day.
+    """How many `stale_days` each has: account, definition version, first, last day.
 
-    For sums that no goal decides; `answers.goals` says whether one has changed.
+    Days of another goal are among them where `by_goal`; `answers.goals` says whether there are any.
     """
     accounts, versions, since, until = map(list, zip(*asked, strict=True))
     behind = dict(
         connection.execute(
-            _BEHIND,
+            _COUNT_BY_GOAL if by_goal else _COUNT.format(_BEHIND),
             {
                 "accounts": accounts,
                 "versions": versions,

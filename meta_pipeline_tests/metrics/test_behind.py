@@ -6,8 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from psycopg import Connection, Cursor
 
 from meta_pipeline import metrics
+from meta_pipeline.metrics.answers import query
+from meta_pipeline.metrics.definitions import store
+from meta_pipeline.metrics.stale_days import days_behind, stale_days
 from meta_pipeline.warehouse import Warehouse
 
 from .rows import NOW, READ_AT, TODAY, Rows, actions, ago
@@ -95,3 +99,53 @@ def test_the_statement_that_is_told_runs(behind: Rows, warehouse: Warehouse) -> 
     answer = metrics.answer(warehouse, metrics=["spend"], now=NOW)
     told = behind.connection.execute(answer.about["sql"].encode()).fetchall()
     assert [float(value) for (value,) in told] == [answer.rows[0]["spend"]]
+
+
+def test_days_of_another_goal_are_counted_for_all_accounts_at_once(behind: Rows) -> None:
+    connection = behind.connection
+    change = "UPDATE meta_ads.meta_adsets SET optimization_goal = %s WHERE adset_id = %s"
+    for adset, goal in (("s1", "OFFSITE_CONVERSIONS"), ("p2s3", "NEVER_HEARD_OF")):
+        connection.execute(change, (goal, adset))
+    version = store.current(connection).version
+    for since, until in ((ago(20), TODAY), (ago(4), ago(2)), (ago(20), ago(12))):
+        asked = [(one, version(one), since, until) for one in ACCOUNTS]
+        counts = {one: len(stale_days(connection, *one)) for one in asked}
+        assert days_behind(connection, asked, by_goal=True) == counts
+        assert any(counts.values()) == (until > ago(9))
+
+
+class Counting(Cursor[Any]):
+    """Counts the statements of the test."""
+
+    count = 0
+
+    def execute(self, *args: Any, **options: Any) -> Counting:
+        Counting.count += 1
+        return super().execute(*args, **options)
+
+
+def statements(connection: Connection[Any], accounts: list[str]) -> int:
+    """How many a question about results takes."""
+    asked = query.ask(
+        connection,
+        account=accounts,
+        metrics=["results"],
+        level=None,
+        date_range=(ago(8), TODAY),
+        by=["account"],
+        filters=None,
+        currency=None,
+        attribution="default",
+        now=NOW,
+    )
+    before = Counting.count
+    assert len(query.components(connection, asked)) == len(accounts)
+    return Counting.count - before
+
+
+def test_a_question_takes_as_many_statements_however_many_accounts_have_other_goals(
+    behind: Rows,
+) -> None:
+    behind.connection.execute("UPDATE meta_ads.meta_adsets SET optimization_goal = 'THRUPLAY'")
+    behind.connection.cursor_factory = Counting
+    assert statements(behind.connection, ACCOUNTS) == statements(behind.connection, ACCOUNTS[:1])

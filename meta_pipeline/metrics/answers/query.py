@@ -14,7 +14,7 @@ from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW
 from meta_pipeline.metrics.errors import ImpossibleQuestion, MetricsError
 from meta_pipeline.metrics.once import once_each
 from meta_pipeline.metrics.source import Rows, Source, breakdown, daily, finest, hourly, rollup
-from meta_pipeline.metrics.stale_days import days_behind, stale_days
+from meta_pipeline.metrics.stale_days import days_behind
 from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.tenancy import DEFAULT_TENANT
@@ -347,7 +347,7 @@ def _days_behind(connection: Connection[Any], question: Question) -> dict[str, i
             connection,
             "stale days",
             [one for one in asked if one[0] in changed],
-            lambda some: {one: len(stale_days(connection, *one)) for one in some},
+            lambda some: days_behind(connection, some, by_goal=True),
         )
         counts |= {one[0]: days for one, days in stale.items()}
     return {account_id: days for account_id, days in counts.items() if days}
