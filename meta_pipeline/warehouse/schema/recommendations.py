@@ -35,6 +35,12 @@ meta_recommendations = table(
         "account_id",
         postgresql_where=sa.text("gone_at IS NULL"),
     ),
+    # What retention removes, in its order; one that is current has no entry.
+    sa.Index(
+        "meta_recommendations_gone_at_idx",
+        "gone_at",
+        postgresql_where=sa.text("gone_at IS NOT NULL"),
+    ),
 )
 
 opportunity_scores = table(

@@ -51,6 +51,14 @@ sync_requests = table(
         "account_id",
         postgresql_where=sa.text("state IN ('pending','running')"),
     ),
+    # Rare, and looked for among all: a list of them is not a walk through what was done.
+    sa.Index(
+        "sync_requests_undone_idx",
+        "state",
+        "requested_at",
+        "request_id",
+        postgresql_where=sa.text("state IN ('failed','cancelled')"),
+    ),
     # What retention removes, in its order; one that is open has no entry.
     sa.Index(
         "sync_requests_finished_at_idx",

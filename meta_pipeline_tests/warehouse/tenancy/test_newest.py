@@ -20,10 +20,11 @@ from meta_pipeline_tests.warehouse.tenancy import two
 NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 FLEET, EACH, LIMIT = 300, 100, 10
 TABLES = ("sync_runs", "sync_requests")
-# Whose which accounts are: `none` was never synced, `few` twice and long ago, `many` asks for them
-# one by one no longer.
+# Whose which accounts are: `none` and `unsynced` never were, `few` twice and long ago, `many`
+# asks for them one by one no longer.
 TENANTS = {
     "none": [f"act_{FLEET + n}" for n in range(1, 6)],
+    "unsynced": [f"act_{5_000 + n}" for n in range(201)],
     "few": ["act_few", *(f"act_{FLEET + n}" for n in range(6, 9))],
     "some": [f"act_{n}" for n in range(1, 21)],
     "many": [f"act_{n}" for n in range(1, _EACH_UP_TO + 2)],
@@ -162,6 +163,16 @@ def test_what_else_they_have_to_be_is_looked_for_within_them(fleet: Warehouse) -
         assert [(one["started_at"], one["sync_run_id"]) for one in found] == failed
         requests = fleet.of_tenant(tenant).sync_requests.recent(LIMIT, states=["failed"])
         assert [(one.requested_at, one.request_id) for one in requests] == failed
+
+
+@pytest.mark.parametrize("tenant", ["some", "many", None])
+def test_requests_in_a_state_that_none_has_read_none(fleet: Warehouse, tenant: str | None) -> None:
+    with fleet.of_tenant(tenant or "some").snapshot() as seen, seen.connection() as connection:
+        if tenant is None:
+            connection.execute("RESET ROLE")
+        before = rows_read(connection, "sync_requests")
+        assert seen.sync_requests.recent(LIMIT, states=["cancelled"]) == []
+        assert rows_read(connection, "sync_requests") == before
 
 
 def test_what_a_tenant_did_is_found_however_much_others_did_since(fleet: Warehouse) -> None:
