@@ -102,7 +102,8 @@ class Notifier:
                 ui_url=self._ui_url,
                 is_simulated=self._is_simulated,
             )
-            waiting = [alert for alert in gone if alert not in over]
+            told_over = {alert.alert_key for alert in over}
+            waiting = [alert for alert in gone if alert.alert_key not in told_over]
             return _deliver(store, channel, message, state.once_told([*current, *waiting]), now)
 
     def _is_due(

@@ -309,7 +309,9 @@ def _answer(
             formulas={metric: question.metrics[0].formula},
             overrides=question.variant_notes(),
             reconciliation=reconciliation(
-                warehouse, question.account_ids, str(was.since), str(now.until)
+                warehouse,
+                question.account_ids,
+                *((str(period.since), str(period.until)) for period in (was, now)),
             ),
             is_simulated=any(account.is_simulated for account in question.accounts),
         ),

@@ -247,7 +247,7 @@ def provenance(warehouse: Warehouse, abouts: Sequence[Mapping[str, Any]]) -> Pro
         missing_days=_joined(complete, "missing_days"),
         contradicted_days=_joined(complete, "contradicted_days"),
         is_final=all(one["is_final"] for one in complete),
-        reconciliation=reconciliation(warehouse, about["accounts"], *about["range"]),
+        reconciliation=reconciliation(warehouse, about["accounts"], tuple(about["range"])),
         is_simulated=about["is_simulated"],
         sql=[one["sql"] for one in abouts],
     )
@@ -262,18 +262,22 @@ def _joined(complete: Sequence[Mapping[str, Any]], name: str) -> dict[str, list[
 
 
 def reconciliation(
-    warehouse: Warehouse, accounts: Sequence[str], since: str, until: str
+    warehouse: Warehouse, accounts: Sequence[str], *periods: tuple[str, str]
 ) -> Reconciliation:
-    """What the last comparison of each of the days came to."""
+    """What the last comparison of each day of the periods came to; a day of two counts once."""
+    since, until = zip(*periods, strict=True)
     with warehouse.connection() as connection:
         rows = connection.execute(
             """SELECT coalesce(known.status, 'unchecked'), count(*)
                FROM unnest(%s::text[]) AS asked (account_id)
-               CROSS JOIN generate_series(%s::date, %s::date, interval '1 day') AS day
+               CROSS JOIN (
+                   SELECT DISTINCT generate_series(since, until, interval '1 day')::date
+                   FROM unnest(%s::date[], %s::date[]) AS period (since, until)
+               ) AS days (day)
                LEFT JOIN meta_ads.reconciliations AS known
-                 ON known.account_id = asked.account_id AND known.date_start = day::date
+                 ON known.account_id = asked.account_id AND known.date_start = day
                GROUP BY 1 ORDER BY 1""",
-            (list(accounts), since, until),
+            (list(accounts), list(since), list(until)),
         ).fetchall()
     counts = {str(status): int(count) for status, count in rows}
     if counts.get("differs"):

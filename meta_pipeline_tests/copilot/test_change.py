@@ -93,6 +93,19 @@ def test_the_whole_is_what_the_metric_layer_says(place: Place, metric: str, leve
     assert parts == sum(Decimal(row["contribution"]) for row in found.rows)
 
 
+def test_only_the_days_of_both_periods_are_said_to_reconcile(place: Place) -> None:
+    long_ago = (date(2025, 3, 1), date(2025, 3, 3))
+    for before, days in ((long_ago, 3), (THIS, 0)):
+        found = copilot.explain_change(
+            place.warehouse, "spend", account=N, date_range=THIS, before=before, now=place.now
+        )
+        told = found.provenance
+        assert told is not None
+        own = (THIS[1] - THIS[0]).days + 1
+        assert told.reconciliation is not None
+        assert sum(told.reconciliation.days_by_status.values()) == own + days
+
+
 def test_what_has_no_parts_is_refused(place: Place) -> None:
     for metric, said in (("reach", "counts people"), ("cpa", "unknown")):
         with pytest.raises(metrics.ImpossibleQuestion, match=said):
