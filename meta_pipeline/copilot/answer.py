@@ -14,6 +14,8 @@ from meta_pipeline.discreet import DiscreetModel
 # Programs that read it have a limited context, and more is no summary any more.
 MAX_ROWS = 200
 """Rows of one answer at most; `next_cursor` has the rest."""
+MAX_DAYS = 1_000
+"""Days named in each list of a page's `provenance` at most; `more_days` counts the rest."""
 
 
 class Outcome(StrEnum):
@@ -57,10 +59,31 @@ class Provenance(DiscreetModel):
     settling_days: dict[str, list[str]] = Field(default_factory=dict)
     missing_days: dict[str, list[str]] = Field(default_factory=dict)
     contradicted_days: dict[str, list[str]] = Field(default_factory=dict)
+    more_days: dict[str, int] = Field(
+        default_factory=dict,
+        description="How many further days each of these lists has, that are not named.",
+    )
     is_final: bool | None = None
     reconciliation: Reconciliation | None = None
     is_simulated: bool = False
     sql: list[str] = Field(default_factory=list)
+
+    def bounded(self) -> Provenance:
+        """With `MAX_DAYS` of each list at most, account by account, and the number of the others.
+
+        Every page of an answer carries it, and of a fleet the days alone are megabytes.
+        """
+        changes: dict[str, Any] = {"more_days": {}}
+        for name in ("settling_days", "missing_days", "contradicted_days"):
+            left, kept = MAX_DAYS, {}
+            for account, days in getattr(self, name).items():
+                kept[account] = days[:left]
+                left -= len(kept[account])
+            more = sum(map(len, getattr(self, name).values())) - (MAX_DAYS - left)
+            if more:
+                changes[name] = {account: days for account, days in kept.items() if days}
+                changes["more_days"][name] = more
+        return self.model_copy(update=changes)
 
 
 class Answer(DiscreetModel):

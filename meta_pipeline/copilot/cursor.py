@@ -27,9 +27,10 @@ def cut(answer: Answer, asked: Mapping[str, Any], cursor: str | None, limit: int
     stop = start + len(rows)
     following = base64.urlsafe_b64encode(f"{stop}:{mark}".encode()).decode()
     more = following if stop < len(answer.rows) else None
-    return answer.model_copy(
-        update={"rows": rows, "row_count": len(answer.rows), "next_cursor": more}
-    )
+    update: dict[str, Any] = {"rows": rows, "row_count": len(answer.rows), "next_cursor": more}
+    if answer.provenance:
+        update["provenance"] = answer.provenance.bounded()
+    return answer.model_copy(update=update)
 
 
 def _start(cursor: str, mark: str) -> int:

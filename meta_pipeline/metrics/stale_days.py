@@ -134,17 +134,13 @@ def days_behind(
     Days of another goal are among them where `by_goal`; `answers.goals` says whether there are any.
     """
     accounts, versions, since, until = map(list, zip(*asked, strict=True))
-    behind = dict(
-        connection.execute(
-            _COUNT_BY_GOAL if by_goal else _COUNT.format(_BEHIND),
-            {
-                "accounts": accounts,
-                "versions": versions,
-                "since": since,
-                "until": until,
-                "first": min(since),
-                "last": max(until),
-            },
-        ).fetchall()
-    )
+    given: dict[str, Any] = {
+        "accounts": accounts,
+        "versions": versions,
+        "since": since,
+        "until": until,
+    }
+    given |= {"first": min(since), "last": max(until)}
+    text = _COUNT_BY_GOAL if by_goal else _COUNT.format(_BEHIND)
+    behind = dict(connection.execute(text, given).fetchall())
     return {one: behind.get(number, 0) for number, one in enumerate(asked, start=1)}
