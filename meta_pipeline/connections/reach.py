@@ -143,7 +143,7 @@ class Reach:
         `knows_environment`.
         """
         store = warehouse.connections
-        rows = [row for row in store.all() if row.state != ConnectionState.REPLACED]
+        rows = store.living(account_id)
         token = settings.access_token
         key = token_key(token.get_secret_value()) if token else None
         # META_ACCESS_TOKEN alone has nothing to be chosen from: no more is read.

@@ -16,6 +16,8 @@ from meta_pipeline.connections import (
     Reach,
     in_order,
 )
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import ConnectionRow, Warehouse
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 READ, BOTH = frozenset({"ads_read"}), frozenset({"ads_read", "ads_management"})
@@ -113,3 +115,37 @@ def test_the_token_of_the_environment_is_asked_however_dead_it_was() -> None:
     alone = Reach(NOW, environment=connection("env", state=ConnectionState.REVOKED))
     assert alone.is_plain
     assert [one.name for one in alone.usable("act_1")] == ["env"]
+
+
+def test_of_one_account_no_choice_is_read_but_of_that_one(warehouse: Warehouse) -> None:
+    store = warehouse.connections
+    for number, (state, chosen) in enumerate(
+        {
+            "active": ["act_1", "act_2"],
+            "revoked": ["act_2"],
+            "expiring": None,
+            "replaced": ["act_1"],
+        }.items()
+    ):
+        store.save(
+            ConnectionRow(
+                connection_id=f"conn_{number}",
+                tenant="default",
+                kind="system_user",
+                name=state,
+                app_id="1",
+                user_id=str(number),
+                scopes=["ads_read"],
+                state=state,
+                added_at=NOW + timedelta(hours=number),
+                checked_at=NOW,
+                chosen_accounts=chosen,
+            )
+        )
+    settings = Settings.load(env_file=None)
+    for account, chosen_of in (
+        (None, [{"act_1", "act_2"}, {"act_2"}]),
+        ("act_1", [{"act_1"}, set()]),
+    ):
+        reach = Reach.read(warehouse, settings, NOW, account)
+        assert [one.chosen for one in reach.stored.values()] == [*chosen_of, None]

@@ -75,6 +75,17 @@ class Unproven:
 _COLUMNS = tuple(field.name for field in fields(ConnectionRow))
 _TOKEN_COLUMNS = tuple(field.name for field in fields(SealedToken))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM meta_ads.connections"
+# What is chosen may be thousands: who asks of one account is told of that one.
+_LIVING = f"""
+    SELECT {", ".join(name for name in _COLUMNS if name != "chosen_accounts")},
+        CASE
+            WHEN %(account)s::text IS NULL OR chosen_accounts IS NULL THEN chosen_accounts
+            WHEN chosen_accounts @> to_jsonb(%(account)s::text)
+                THEN jsonb_build_array(%(account)s::text)
+            ELSE '[]'
+        END AS chosen_accounts
+    FROM meta_ads.connections WHERE state <> 'replaced' ORDER BY added_at, connection_id
+"""
 _SAVE = f"""
     INSERT INTO meta_ads.connections ({", ".join(_COLUMNS)})
     VALUES ({", ".join(f"%({name})s" for name in _COLUMNS)})
@@ -186,6 +197,17 @@ class ConnectionStore(Store):
         """See `all_connections`."""
         with self._using(connection) as used:
             return all_connections(used)
+
+    def living(
+        self, account_id: str | None = None, connection: Connection | None = None
+    ) -> list[ConnectionRow]:
+        """Those that were not replaced, the oldest first.
+
+        With an ad account, `chosen_accounts` has that one at most.
+        """
+        with self._using(connection) as used:
+            cursor = used.cursor(row_factory=class_row(ConnectionRow))
+            return cursor.execute(_LIVING, {"account": account_id}).fetchall()
 
     def get(
         self, connection_id: str, connection: Connection | None = None, *, locked: bool = False
