@@ -79,7 +79,12 @@ class Expressions:
         general = write(metric, ())
         if metric.kind is MetricKind.SUM and not self.source.lists_actions:
             return general  # counted as the account counts it when the row was rolled up
-        cases = [self._case(alike, write) for alike in self._alike(key)]
+        cases, asked = [], self.accounts
+        for alike in self._alike(key):
+            # What the arm is made of is written for its accounts: those of others may lead back.
+            self.accounts = tuple(alike)
+            cases.append(self._case(alike, write))
+        self.accounts = asked
         return f"(CASE {' '.join(cases)} ELSE {general} END)" if cases else general
 
     def _alike(self, key: str) -> list[dict[str, Variant]]:

@@ -313,3 +313,45 @@ def test_four_times_the_overrides_are_four_times_the_work(work: Callable[[int], 
 
 def test_the_statement_is_as_long_for_a_thousand_conversions_as_for_ten() -> None:
     assert asked_of(1_000).count("WHEN") == asked_of(10).count("WHEN")
+
+
+def leads_to(account: str, metric: str, other: str, since: str = "", until: str = "") -> Override:
+    days = {"valid_from": since or None, "valid_until": until or None}
+    about = {"account": account, "metric": metric, "note": "as the client counts"}
+    return Override.model_validate({**about, **days, "add": ["link_click", other]})
+
+
+def test_overrides_of_two_accounts_may_lead_to_each_other(delivered: Rows) -> None:
+    dictionary = with_overrides(
+        [
+            leads_to("act_1", "page_likes", "registrations"),
+            leads_to("act_2", "registrations", "page_likes"),
+        ]
+    )
+    check(dictionary)
+    source = daily("ad")
+    together = Expressions(dictionary, source, tuple(ACCOUNTS))
+    alone = {account: Expressions(dictionary, source, (account,)) for account in ACCOUNTS}
+    for key in ("page_likes", "registrations"):
+        summed = [
+            dict(
+                delivered.connection.execute(
+                    f"SELECT f.account_id, sum({written.summand(key)}) FROM {source.table} AS f"
+                    f" {written.joins} WHERE {source.condition} GROUP BY 1",
+                    written.params,
+                ).fetchall()
+            )
+            for written in (together, *alone.values())
+        ]
+        for account, of_alone in zip(alone, summed[1:], strict=True):
+            assert summed[0][account] == of_alone[account] > 0
+
+
+@pytest.mark.parametrize("days", [("", ""), ("2026-02-01", "2026-02-28")])
+def test_overrides_of_an_account_that_lead_to_each_other_are_refused(days: tuple[str, str]) -> None:
+    overrides = [
+        leads_to("act_1", "page_likes", "registrations", until="2026-01-31"),
+        leads_to("act_1", "registrations", "page_likes", *days),
+    ]
+    with pytest.raises(DictionaryError, match=r"made of each other for act_1: .*page_likes"):
+        check(with_overrides(overrides))

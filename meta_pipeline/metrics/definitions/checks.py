@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 
 from pydantic import ValidationError
@@ -82,7 +83,7 @@ class Checks:
             if dictionary.families.knows(key):
                 raise self._error(f"{key} is an action type: call the metric otherwise", place)
             self._check_one(dictionary, metric, place)
-            self._check_cycle(dictionary, key, (), set())
+            self._check_cycle(dictionary, key, None, (), set())
         for key, metric in dictionary.metrics.items():
             self._check_double_count(dictionary, metric, None, ("metrics", key))
 
@@ -131,17 +132,25 @@ class Checks:
             )
 
     def _check_cycle(
-        self, dictionary: Dictionary, key: str, above: tuple[str, ...], clear: set[str]
+        self,
+        dictionary: Dictionary,
+        key: str,
+        account: str | None,
+        above: tuple[str, ...],
+        clear: set[str],
     ) -> None:
         """`clear` are those below which there is none: each is walked once."""
-        if key in clear:
+        if key in clear or key not in dictionary.metrics:
             return
         if key in above:
             path = " -> ".join((*above[above.index(key) :], key))
-            raise self._error(f"metrics are made of each other: {path}", ("metrics", key))
-        if metric := dictionary.metrics.get(key):
-            for name in metric.references:
-                self._check_cycle(dictionary, name, (*above, key), clear)
+            of_account = f" for {account}" if account else ""
+            raise self._error(
+                f"metrics are made of each other{of_account}: {path}", ("metrics", key)
+            )
+        for variant in dictionary.variants(key, account):
+            for name in variant.metric.references:
+                self._check_cycle(dictionary, name, account, (*above, key), clear)
         clear.add(key)
 
     def _check_double_count(
@@ -182,7 +191,10 @@ class Checks:
             first.setdefault(override.account, place)
         # Of an account all together, and all metrics: another one may add what is overridden.
         for account, place in first.items():
+            clear: set[str] = set()
             for metric in dictionary.metrics.values():
+                with self._at(place):
+                    self._check_cycle(dictionary, metric.key, account, (), clear)
                 self._check_double_count(dictionary, metric, account, place)
         self._check_days()
 
@@ -215,8 +227,14 @@ class Checks:
         replaced = Dictionary(
             {**dictionary.metrics, special.key: special}, dictionary.families, dictionary.goals
         )
+        with self._at(place):
+            self._check_cycle(replaced, special.key, None, (), set())
+
+    @contextmanager
+    def _at(self, place: Place) -> Iterator[None]:
+        """An override is at fault for what metrics are without it."""
         try:
-            self._check_cycle(replaced, special.key, (), set())
+            yield
         except DictionaryError as error:
             raise self._error(error.problem, place) from None
 
