@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -19,17 +20,24 @@ def names() -> list[str]:
 
 
 def main(chosen: list[str]) -> int:
-    """Run the benchmarks; 2 for a name that does not exist."""
+    """Run the benchmarks, all of them; 1 when one failed, 2 for a name that does not exist."""
     unknown = sorted(set(chosen) - set(names()))
     if unknown:
         console.print(f"No benchmark {', '.join(unknown)}; there are {', '.join(names())}")
         return 2
+    failed = []
     for name in chosen or names():
         console.rule(f"[bold]{name}")
-        run: Callable[[], object] = import_module(f"benchmarks.{name}").main
         sys.argv = [name]  # options go to one benchmark: python -m benchmarks.report_queries --help
-        run()
-    return 0
+        try:
+            run: Callable[[], object] = import_module(f"benchmarks.{name}").main
+            run()
+        except Exception:
+            traceback.print_exc()  # an hour of others is to come
+            failed.append(name)
+    if failed:
+        console.print(f"[bold red]Failed: {', '.join(failed)}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

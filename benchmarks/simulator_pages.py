@@ -99,7 +99,7 @@ def ask(connection: socket.socket, path: str, number: int) -> int:
     condition = f'[{{"field":"ad.id","operator":"NOT_EQUAL","value":"{number}"}}]'
     target = path.format(f"filtering={quote(condition)}") if "{}" in path else path
     connection.sendall(
-        f"GET /v26.0/{target}&access_token=T HTTP/1.1\r\nHost: simulator\r\n\r\n".encode()
+        f"GET /v26.0/{target}&access_token=T HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     )
     received = b""
     while b"\r\n\r\n" not in received:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import benchmarks.__main__ as benches
+from benchmarks import run_files, simulator_pages
 from benchmarks._lab import database
 
 
@@ -22,3 +24,27 @@ def test_a_benchmark_that_fails_leaves_no_server_and_no_folder() -> None:
     with pytest.raises(ZeroDivisionError):
         fail()
     assert not folder.exists()
+
+
+def test_a_benchmark_that_fails_is_named_and_the_others_are_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = []
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(simulator_pages, "main", fail)
+    monkeypatch.setattr(run_files, "main", lambda: ran.append("run_files"))
+    assert benches.main(["simulator_pages", "run_files"]) == 1
+    assert ran == ["run_files"]
+    assert "Failed: simulator_pages" in capsys.readouterr().out
+    assert benches.main(["run_files"]) == 0
+
+
+def test_the_simulator_answers_the_benchmark_of_its_pages(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(simulator_pages, "TIMED_SECONDS", 0)
+    simulator_pages.main()
+    assert capsys.readouterr().out.count("pages/s") == len(simulator_pages.CASES)
