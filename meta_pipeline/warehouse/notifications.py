@@ -15,12 +15,21 @@ MOST_QUEUED = 0.1
 
 _USAGE = "SELECT pg_notification_queue_usage()"
 # Who listens is shown to nobody else, and since when a transaction is open only to members of the
-# role: of all others it may be anyone, and of our own the oldest.
+# role: of all others it may be anyone, and of our own the oldest. Tenants' logins come first, those
+# of this database before those of others: what else connects to the server is its operator's.
 _HOLDERS = """
     SELECT format('%s (process %s)', usename, pid) FROM pg_stat_activity
     WHERE datid IS NOT NULL AND usename IS NOT NULL AND pid <> pg_backend_pid()
         AND (state IS NULL OR xact_start IS NOT NULL)
-    ORDER BY xact_start NULLS FIRST, pid LIMIT 5
+    ORDER BY
+        (
+            SELECT min((held.rolname <> ('meta_ads_tenant_' || current_database())::name)::int)
+            FROM pg_auth_members JOIN pg_roles AS held ON held.oid = roleid
+            WHERE member = usesysid AND starts_with(held.rolname, 'meta_ads_tenant_')
+        ) NULLS LAST,
+        xact_start NULLS FIRST,
+        pid
+    LIMIT 5
 """
 
 
