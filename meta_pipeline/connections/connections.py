@@ -157,7 +157,7 @@ class Connections:
                 row.connection_id, connection, has_environment=self.has_environment
             )
             self.record(row, "removed", {"revoked": revoke}, connection)
-            self.warehouse.connections.take_back(
+            self.warehouse.tenants.take_back(
                 self.actor, connection, has_environment=self.has_environment
             )
 
@@ -169,11 +169,11 @@ class Connections:
         connection: Connection,
     ) -> None:
         """Note which accounts a connection reaches, and take back what tenants lost by it."""
-        store, has_environment = self.warehouse.connections, self.has_environment
-        store.set_accounts(
+        has_environment = self.has_environment
+        self.warehouse.connections.set_accounts(
             row.connection_id, accounts, at, connection, has_environment=has_environment
         )
-        store.take_back(self.actor, connection, has_environment=has_environment)
+        self.warehouse.tenants.take_back(self.actor, connection, has_environment=has_environment)
 
     @property
     def has_environment(self) -> bool:

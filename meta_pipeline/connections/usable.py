@@ -229,8 +229,8 @@ class UsableConnections:
             self.take_back(connection)
 
     def take_back(self, connection: Connection) -> None:
-        """Take back the accounts that tenants' connections lost: `ConnectionStore.take_back`."""
-        self.warehouse.connections.take_back(
+        """Take back the accounts that tenants' connections lost: `TenantStore.take_back`."""
+        self.warehouse.tenants.take_back(
             self.actor, connection, has_environment=self.has_environment
         )
 

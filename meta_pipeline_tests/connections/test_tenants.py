@@ -131,11 +131,11 @@ def test_a_dead_connections_accounts_stay_its_tenants(place: Place) -> None:
     with engine_of(place) as engine:
         engine.discover()
     assert accounts_of(place, "acme") == place.ids
-    (told,) = place.warehouse.connections.unproven(has_environment=True)
+    (told,) = place.warehouse.tenants.unproven(has_environment=True)
     assert (told.tenant, told.connection_id, told.state) == ("acme", row.connection_id, "revoked")
     assert told.account_ids == place.ids[:2], "the third was granted by hand"
-    (told,) = place.warehouse.connections.unproven(has_environment=False)
+    (told,) = place.warehouse.tenants.unproven(has_environment=False)
     assert told.account_ids == place.ids[1:2], "zeta's connection reaches that one alone"
     place.book.remove(row)
     assert accounts_of(place, "acme") == place.ids[2:]
-    assert place.warehouse.connections.unproven(has_environment=True) == []
+    assert place.warehouse.tenants.unproven(has_environment=True) == []

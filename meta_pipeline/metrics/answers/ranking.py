@@ -25,8 +25,9 @@ from . import statement
 from .dimension import ENTITY_JOINS, FilterValue
 from .held import in_held_currencies
 from .places import Ordered, PagePosition, Start
-from .query import Sources, ask, choose_sources
+from .query import ask
 from .question import DateRange, Question
+from .sources import Sources, choose_sources
 
 ENTITY_LEVELS = ("campaign", "adset", "ad")
 BY_COLUMN = {

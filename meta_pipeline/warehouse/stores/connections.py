@@ -58,20 +58,6 @@ class SealedToken:
     stored_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unproven:
-    """A tenant's dead connection, and the ad accounts that are the tenant's by it alone.
-
-    Whether it would still reach them only a new login can show.
-    """
-
-    tenant: str
-    connection_id: str
-    name: str
-    state: str
-    account_ids: list[str]
-
-
 _COLUMNS = tuple(field.name for field in fields(ConnectionRow))
 _TOKEN_COLUMNS = tuple(field.name for field in fields(SealedToken))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM meta_ads.connections"
@@ -138,45 +124,6 @@ _GRANTED = """
     FROM meta_ads.connection_accounts JOIN meta_ads.connections USING (connection_id)
     WHERE connection_id = %(connection_id)s AND tenant <> 'default'
     ON CONFLICT DO NOTHING
-"""
-# Of an account `held`: whether its rows go on being written for somebody else.
-_READ_BY_OTHERS = """(
-    EXISTS (
-        SELECT FROM meta_ads.connection_accounts JOIN meta_ads.connections AS other
-            USING (connection_id)
-        WHERE account_id = held.account_id AND other.tenant <> held.tenant
-            AND other.state IN ('active', 'expiring')
-    ) OR %(has_environment)s AND EXISTS (
-        SELECT FROM meta_ads.meta_ad_accounts
-        WHERE account_id = held.account_id AND environment_listed_at IS NOT NULL
-    )
-)"""
-_OWN_CONNECTIONS = """
-    SELECT FROM meta_ads.connection_accounts JOIN meta_ads.connections AS own
-        USING (connection_id)
-    WHERE account_id = held.account_id AND own.tenant = held.tenant
-"""
-# A dead connection counts with what it listed last: nobody knows better.
-_TAKEN_BACK = f"""
-    WITH taken AS (
-        DELETE FROM meta_ads.tenant_accounts AS held
-        WHERE is_by_connection AND NOT EXISTS ({_OWN_CONNECTIONS}) AND {_READ_BY_OTHERS}
-        RETURNING tenant, account_id
-    )
-    INSERT INTO meta_ads.web_events (at, actor, action, detail, tenant)
-    SELECT clock_timestamp(), %(actor)s, 'accounts taken back',
-        string_agg(account_id, ', ' ORDER BY account_id), tenant
-    FROM taken GROUP BY tenant
-"""
-_UNPROVEN = f"""
-    SELECT dead.tenant, dead.connection_id, dead.name, dead.state,
-        array_agg(held.account_id ORDER BY held.account_id) AS account_ids
-    FROM meta_ads.connections AS dead
-    JOIN meta_ads.connection_accounts USING (connection_id)
-    JOIN meta_ads.tenant_accounts AS held USING (tenant, account_id)
-    WHERE is_by_connection AND {_READ_BY_OTHERS}
-        AND NOT EXISTS ({_OWN_CONNECTIONS} AND own.state IN ('active', 'expiring'))
-    GROUP BY dead.connection_id ORDER BY dead.tenant, dead.connection_id
 """
 _RECORD = """
     INSERT INTO meta_ads.connection_events (at, connection_id, tenant, event, actor, detail)
@@ -373,21 +320,6 @@ class ConnectionStore(Store):
         connection.execute(_GRANTED, {"connection_id": connection_id, "at": at})
         changed = [*(account_id for (account_id,) in gone), *accounts]
         connection.execute(_READABLE, {"changed": changed, "has_environment": has_environment})
-
-    def take_back(self, actor: str, connection: Connection, *, has_environment: bool) -> None:
-        """Take from tenants the accounts that only their connections gave them, and lost since.
-
-        As soon as others go on reading such an account, its new rows are theirs; one that nobody
-        else reaches stays, with what was read of it. What was granted by hand stays. Each tenant's
-        audit says which went, by `actor`.
-        """
-        connection.execute(_TAKEN_BACK, {"actor": actor, "has_environment": has_environment})
-
-    def unproven(self, *, has_environment: bool) -> list[Unproven]:
-        """The dead connections by which tenants go on seeing accounts that others read."""
-        with self._using() as used:
-            cursor = used.cursor(row_factory=class_row(Unproven))
-            return cursor.execute(_UNPROVEN, {"has_environment": has_environment}).fetchall()
 
     def unlisted_since(self) -> datetime | None:
         """When an account was last reached that no discovery has listed yet; None: all are."""
