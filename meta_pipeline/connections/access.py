@@ -12,6 +12,8 @@ from meta_pipeline.graph import (
     GraphClient,
     GraphError,
     MalformedAnswer,
+    ObjectMissing,
+    PermissionDenied,
     Retriable,
     RetryPolicy,
     Throttled,
@@ -143,6 +145,24 @@ class Access:
             }
         user_id = _id(me["id"])
         return Owner(user_id, _name(me.get("name")) or user_id, accounts)
+
+    def reaches(self, token: str, account_id: str, *, app_id: str) -> bool:
+        """Whether Meta answers the token about the ad account itself.
+
+        A list can be empty or short and say nothing of it. Raises whatever leaves it open.
+        """
+        with self.client(token, app_id=app_id) as client:
+            try:
+                client.get(
+                    account_id,
+                    {"fields": "id"},
+                    account_id=account_id,
+                    endpoint_key="ad_account",
+                    required=("id",),
+                )
+            except (PermissionDenied, ObjectMissing):
+                return False
+        return True
 
     def client_business(self, token: str, *, app_id: str) -> Business | None:
         """The portfolio behind the token of a business integration; None when Meta names none."""

@@ -256,6 +256,35 @@ def test_what_another_connection_lost_for_a_while_is_asked_again_first(door: Doo
     assert len(place.warehouse.accounts.all()) == 3
 
 
+@pytest.mark.parametrize("has_house", [True, False], ids=["house", "connection"])
+@pytest.mark.parametrize(
+    "odd",
+    [Fault.no_rows(), Fault.lost_rows(1), Fault.null_rows(), Fault.strange_rows('{"id":null}')],
+    ids=["empty", "lost", "null", "odd"],
+)
+def test_no_list_is_proof_enough_to_delete_what_others_reach(
+    door: Door, odd: Fault, has_house: bool
+) -> None:
+    """An empty or short list of a living token is a success to whoever reads it."""
+    place = door.place
+    ann = of_person(place, "Ann", place.ids[:2])
+    token = place.issue(accounts=place.ids[1:]) if has_house else None
+    if not has_house:
+        of_person(place, "Ben", place.ids[1:])
+    place.book = place.with_settings(access_token=SecretStr(token) if token else None)
+    store_accounts(place)
+    place.sim.request_deletion(ann.user_id)
+    place.sim.fail("GET", "/me/adaccounts", times=None, with_=odd)
+    (carried,) = carry_out(place.book)
+    left = {one.account_id for one in place.warehouse.accounts.all()}
+    assert set(place.ids[1:]) <= left, "what is read by others stays"
+    place.sim.faults.clear()
+    carry_out(place.book)
+    left = {one.account_id for one in place.warehouse.accounts.all()}
+    assert left == set(place.ids[1:]), "and what is hers alone goes"
+    assert carried.accounts in {(), (place.ids[0],)}
+
+
 def test_a_forged_callback_does_nothing(door: Door) -> None:
     place = door.place
     ann = of_person(place, "Ann", place.ids[:1])

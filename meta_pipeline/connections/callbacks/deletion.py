@@ -89,11 +89,26 @@ def _reached_by_nobody_else(connections: Connections, rows: list[ConnectionRow])
     if not alone:
         return []
     # What one passing refusal took from a connection, Meta may list to it again.
-    for row in others:
-        if ConnectionState(row.state).is_usable:
-            connections.check(row)
+    usable = [
+        checked
+        for row in others
+        if ConnectionState(row.state).is_usable
+        and ConnectionState((checked := connections.check(row)).state).is_usable
+    ]
     alone -= {one for row in others for one in store.accounts(row.connection_id)}
-    return sorted(alone - _reached_by_environment(connections))
+    alone -= _reached_by_environment(connections)
+    return sorted(one for one in alone if not _is_answered_for(connections, one, usable))
+
+
+def _is_answered_for(
+    connections: Connections, account_id: str, usable: list[ConnectionRow]
+) -> bool:
+    """Whether Meta tells anybody else of the account itself: no list is proof enough to delete."""
+    access, token = connections.access, connections.access.settings.access_token
+    asked = [(connections.token(row), row.app_id) for row in usable]
+    if token is not None:
+        asked.append((token.get_secret_value(), access.settings.app_id or ""))
+    return any(access.reaches(one, account_id, app_id=app_id) for one, app_id in asked)
 
 
 def _reached_by_environment(connections: Connections) -> Set[str]:
