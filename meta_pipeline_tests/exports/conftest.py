@@ -11,7 +11,7 @@ from s3fs import S3FileSystem
 
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
-from .lake import SECRET, fill_place
+from .lake import SECRET, fill, fill_place
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,20 @@ def bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def place(postgres_url: str, tmp_path: Path) -> Path:
+def url(postgres_url: str) -> str:
+    """Tables with something to export."""
+    fill(postgres_url)
+    return postgres_url
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder that is not there yet."""
+    return tmp_path / "lake"
+
+
+@pytest.fixture
+def filled(postgres_url: str, tmp_path: Path) -> Path:
     """A folder with an export in which files were replaced."""
     fill_place(postgres_url, str(tmp_path))
     return tmp_path

@@ -40,7 +40,6 @@ from .lake import (
     asked,
     change,
     files,
-    fill,
     killed_after,
     manifest,
     slow,
@@ -96,17 +95,6 @@ NOT_EXPORTED = {
     "a conversation": {"advice", "advice_judgements", "advice_outcomes", "advice_reviews"},
 }
 """A new table is exported, or says here why not."""
-
-
-@pytest.fixture
-def url(postgres_url: str) -> str:
-    fill(postgres_url)
-    return postgres_url
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "lake"
 
 
 def test_every_table_is_exported_or_says_why_not() -> None:

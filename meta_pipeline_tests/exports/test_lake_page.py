@@ -10,13 +10,13 @@ import duckdb
 from .lake import FIRST, SECOND, asked, blocks
 
 
-def test_duckdb_reads_what_the_list_names(postgres_url: str, place: Path) -> None:
+def test_duckdb_reads_what_the_list_names(postgres_url: str, filled: Path) -> None:
     by_month, purchases = blocks("DuckDB", "sql")
     with duckdb.connect() as connection:
-        for statement in by_month.replace("/srv/lake", str(place)).split(";\n"):
+        for statement in by_month.replace("/srv/lake", str(filled)).split(";\n"):
             if statement.strip():
                 months = connection.execute(statement).fetchall()
-        found = connection.execute(purchases.replace("/srv/lake", str(place))).fetchall()
+        found = connection.execute(purchases.replace("/srv/lake", str(filled))).fetchall()
     assert [spend for _, spend in months] == [
         spend
         for (spend,) in asked(
@@ -28,10 +28,10 @@ def test_duckdb_reads_what_the_list_names(postgres_url: str, place: Path) -> Non
     assert [(name, int(count)) for name, count in found] == [(FIRST, 6), (SECOND, 6)]
 
 
-def test_arrow_reads_what_the_manifest_names(postgres_url: str, place: Path) -> None:
+def test_arrow_reads_what_the_manifest_names(postgres_url: str, filled: Path) -> None:
     program, *_ = blocks("pandas, Polars, Arrow", "python")
     known: dict[str, Any] = {}
-    exec(program.replace("/srv/lake", str(place)), known)
+    exec(program.replace("/srv/lake", str(filled)), known)
     insights = known["insights"]
     assert [(insights.num_rows,)] == asked(
         postgres_url, "SELECT count(*) FROM meta_ads.meta_insights"

@@ -18,24 +18,13 @@ from meta_pipeline.exports.pending import BATCH_FILES
 from meta_pipeline.exports.places import Folder
 from meta_pipeline_tests.embedded.fixtures import temporary_root
 
-from .lake import FIRST, Killed, ask, asked, change, files, fill, killed_after, slow, strays
+from .lake import FIRST, Killed, ask, asked, change, files, killed_after, slow, strays
 
 _PARTS = 8
 """Of what `fill` puts in: a file each for two accounts' names, campaigns and two months."""
 
 
 _TABLES = ["meta_insights"]
-
-
-@pytest.fixture
-def url(postgres_url: str) -> str:
-    fill(postgres_url)
-    return postgres_url
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "lake"
 
 
 def kill(url: str, place: Path, after: int) -> list[Path]:

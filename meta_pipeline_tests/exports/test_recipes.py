@@ -61,19 +61,25 @@ def test_clickhouse_reads_a_bucket(s3_url: str, bucket: str, postgres_url: str) 
     assert [(row["month"], row["spend"]) for row in found] == asked(postgres_url, MONTHS)
 
 
-def test_clickhouse_reads_a_folder(place: Path) -> None:
+def test_clickhouse_reads_a_folder(filled: Path) -> None:
     chdb = installed("chdb")
     _, purchases = blocks("ClickHouse", "sql")
-    found = chdb.query(purchases.replace("/srv/lake", str(place)), "ArrowTable").to_pylist()
+    found = chdb.query(purchases.replace("/srv/lake", str(filled)), "ArrowTable").to_pylist()
     assert [(row["account_id"], row["purchases"]) for row in found] == PURCHASES
 
 
-def test_spark_reads_what_the_list_names(postgres_url: str, place: Path) -> None:
+def test_spark_reads_what_the_list_names(postgres_url: str, filled: Path) -> None:
     installed("pyspark", SPARK)
     (program,), (purchases,) = blocks("Spark", "python"), blocks("Spark", "sql")
     # In a process of its own: Spark takes its signals, and starts another that ends with it.
     ran = subprocess.run(
-        [sys.executable, "-c", _SPARK, program.replace("s3a://bucket/lake", str(place)), purchases],
+        [
+            sys.executable,
+            "-c",
+            _SPARK,
+            program.replace("s3a://bucket/lake", str(filled)),
+            purchases,
+        ],
         check=True,
         capture_output=True,
         text=True,
@@ -85,11 +91,11 @@ def test_spark_reads_what_the_list_names(postgres_url: str, place: Path) -> None
     assert [(account, Decimal(count)) for account, count in found["purchases"]] == PURCHASES
 
 
-def test_polars_and_pandas_read_what_the_manifest_names(postgres_url: str, place: Path) -> None:
+def test_polars_and_pandas_read_what_the_manifest_names(postgres_url: str, filled: Path) -> None:
     installed("polars")
     arrow, polars, pandas = blocks("pandas, Polars, Arrow", "python")
     known: dict[str, Any] = {}
-    exec(arrow.replace("/srv/lake", str(place)), known)
+    exec(arrow.replace("/srv/lake", str(filled)), known)
     exec(polars, known)
     assert sorted(known["months"].rows()) == asked(postgres_url, MONTHS)
     exec(pandas, known)
@@ -104,8 +110,8 @@ def test_what_cannot_be_run_here_is_at_least_its_language(system: str) -> None:
         assert all(sqlglot.parse(statement, dialect=system.lower()))
 
 
-def test_columns_have_the_types_that_bigquery_and_snowflake_document(place: Path) -> None:
-    schema = pq.ParquetFile(files(place, "meta_insights")[0]).schema
+def test_columns_have_the_types_that_bigquery_and_snowflake_document(filled: Path) -> None:
+    schema = pq.ParquetFile(files(filled, "meta_insights")[0]).schema
     types = {
         one.name: (one.physical_type, str(one.logical_type).partition("(")[0])
         for one in map(schema.column, range(len(schema)))
