@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -94,7 +95,6 @@ def _brought_up_to_date(
     thresholds: Thresholds,
     now: datetime,
 ) -> Judged:
-    known = newest_by_key(connection, account_id, now)
     said = {one.key: one for one in judgement.advices}
     settled = 0
     # Not said because it could not be weighed is no change of mind: such advice stays open.
@@ -105,11 +105,12 @@ def _brought_up_to_date(
         if one.entity_type == "account"
         for each in one.entity_ids
     }
-    for key, row in known.items():
-        if row.outcome is not None:
-            continue
+    known = newest_by_key(connection, account_id, now)
+    still_open = {key: row for key, row in known.items() if row.outcome is None}
+    followed = _followed(connection, still_open.values())
+    for key, row in still_open.items():
         # First: what was followed is often not said any more for that very reason.
-        if (how := _followed(connection, row)) is not None:
+        if (how := followed.get(row.advice_id)) is not None:
             settled += settle(connection, row.advice_id, "followed", at=now, by=_RULES, reason=how)
         elif key not in said and (row.kind, row.entity_id) in grouped:
             reason = "It is part of one advice on several by now."
@@ -122,7 +123,7 @@ def _brought_up_to_date(
                 connection, row.advice_id, "expired", at=now, by=_RULES, reason=reason
             )
     # Anew: what was settled above does not keep its advice from being given again.
-    known = newest_by_key(connection, account_id, now)
+    known = newest_by_key(connection, account_id, now, said)
     fresh: list[tuple[Advice, str | None]] = []
     for one in judgement.advices:
         last = known.get(one.key)
@@ -183,21 +184,29 @@ def _is_news(one: Advice, last: AdviceRow, thresholds: Thresholds, now: datetime
     return ended_at is None or now - ended_at > timedelta(days=thresholds.quiet_days)
 
 
+# By entity, which has few changes. Switched on again is not what was advised.
 _FOLLOWED = """
-    SELECT field, new_value, seen_at FROM meta_ads.entity_changes
-    WHERE account_id = %s AND entity_id = ANY (%s) AND field = ANY (%s) AND seen_at > %s
-    ORDER BY seen_at
+    SELECT DISTINCT ON (given.advice_id) given.advice_id, change.field, new_value, seen_at
+    FROM meta_ads.advice AS given
+    CROSS JOIN LATERAL jsonb_array_elements_text(given.entity_ids) AS entity (id)
+    JOIN meta_ads.entity_changes AS change
+        ON change.account_id = given.account_id AND change.entity_id = entity.id
+        AND seen_at > given.made_at
+    WHERE given.advice_id = ANY (%(open)s)
+        AND (%(fields)s::jsonb -> given.kind) ? change.field
+        AND (change.field <> 'status' OR new_value = ANY (%(paused)s))
+    ORDER BY given.advice_id, seen_at, change.field
 """
 
 
-def _followed(connection: Connection[Any], row: AdviceRow) -> str | None:
-    fields = _FIELDS.get(row.kind)
-    if fields is None:
-        return None
-    asked = (row.account_id, row.entity_ids, list(fields), row.made_at)
-    for field, value, seen_at in connection.execute(_FOLLOWED, asked):
-        # Switched on again is not what was advised.
-        if field == "status" and value not in _PAUSED:
-            continue
-        return f"{field} became {value}, seen on {seen_at:%Y-%m-%d}."
-    return None
+def _followed(connection: Connection[Any], rows: Iterable[AdviceRow]) -> dict[str, str]:
+    """How those of these that somebody followed were, in a sentence, by id."""
+    asked = {
+        "open": [row.advice_id for row in rows],
+        "fields": Jsonb(_FIELDS),
+        "paused": list(_PAUSED),
+    }
+    return {
+        advice_id: f"{field} became {value}, seen on {seen_at:%Y-%m-%d}."
+        for advice_id, field, value, seen_at in connection.execute(_FOLLOWED, asked)
+    }

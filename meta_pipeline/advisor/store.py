@@ -115,6 +115,24 @@ _GIVEN = {
         (False, "outcome IS NULL"),
     )
 }
+_OF_KEY = """
+    SELECT advice_id FROM meta_ads.advice
+    WHERE account_id = %(account)s AND advice_key = wanted.key {}
+    ORDER BY made_at DESC, advice_id DESC LIMIT 1
+"""
+# By index: of a key there is a row for every time it was given, for as long as the account is kept.
+_NEWEST_BY_KEY = f"""
+    {_ALL} WHERE a.advice_id IN (
+        SELECT coalesce(
+            ({_OF_KEY.format("AND meta_ads.past(made_at, %(now)s) IS NOT NULL")}),
+            ({_OF_KEY.format("")})
+        )
+        FROM unnest(coalesce(%(keys)s::text[], ARRAY(
+            SELECT advice_key FROM meta_ads.advice
+            WHERE account_id = %(account)s AND outcome IS NULL
+        ))) AS wanted (key)
+    )
+"""
 # The id is made of account, key and day: given twice on one day it is the same row.
 _GIVE = f"""
     INSERT INTO meta_ads.advice ({", ".join(_COLUMNS)})
@@ -209,15 +227,17 @@ def advice_beginning(connection: Connection[Any], given: str) -> list[AdviceRow]
 
 
 def newest_by_key(
-    connection: Connection[Any], account_id: str, now: datetime
+    connection: Connection[Any],
+    account_id: str,
+    now: datetime,
+    keys: Iterable[str] | None = None,
 ) -> dict[str, AdviceRow]:
-    """Of every key of an account, the advice that was given last; none of the future, if it can."""
+    """Of each of these keys of an account the advice that was given last; none of the future, if
+    it can. Without `keys` of all that have some open.
+    """
     cursor = connection.cursor(row_factory=class_row(AdviceRow))
-    rows = cursor.execute(
-        f"{_ALL} WHERE a.account_id = %s"
-        " ORDER BY meta_ads.past(a.made_at, %s) NULLS FIRST, a.advice_id",
-        (account_id, now),
-    )
+    named = None if keys is None else list(keys)
+    rows = cursor.execute(_NEWEST_BY_KEY, {"account": account_id, "now": now, "keys": named})
     return {row.advice_key: row for row in rows}
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
@@ -173,6 +175,48 @@ def test_what_somebody_did_is_followed_and_what_is_over_expires(warehouse: Wareh
         ended = {row.kind: row for row in given_advice(connection, [ACCOUNT])}
     assert ended["pause"].outcome == "followed"
     assert "PAUSED" in (ended["pause"].outcome_reason or "")
+
+
+class Counting(psycopg.Cursor[Any]):
+    """Counts the statements of the test."""
+
+    count = 0
+
+    def execute(self, *args: Any, **options: Any) -> Counting:
+        Counting.count += 1
+        return super().execute(*args, **options)
+
+
+class Counted(Warehouse):
+    """A warehouse whose statements are counted."""
+
+    @contextmanager
+    def connection(self) -> Iterator[Any]:
+        with super().connection() as connection:
+            connection.cursor_factory = Counting
+            yield connection
+
+
+def test_of_advice_that_ended_judging_asks_nothing_one_by_one(
+    warehouse: Warehouse, database_url: str
+) -> None:
+    judge_account(warehouse, ACCOUNT, now=NOW)
+    taken = []
+    with Counted(database_url) as counted:
+        for ended in (1, 2, 40):  # the first opens the connection
+            with warehouse.connection() as connection:
+                connection.execute(
+                    "INSERT INTO meta_ads.advice SELECT (jsonb_populate_record(one,"
+                    " jsonb_build_object('advice_id', 100 * %(ended)s + n, 'advice_key', n,"
+                    " 'entity_id', n, 'kind', 'pause'))).*"
+                    " FROM (SELECT one FROM meta_ads.advice AS one LIMIT 1) AS sample,"
+                    " generate_series(1, %(ended)s) AS n",
+                    {"ended": ended},
+                )
+            before = Counting.count
+            assert judge_account(counted, ACCOUNT, now=NOW).settled == ended
+            taken.append(Counting.count - before)
+    assert taken[2] - taken[1] == 40 - 2, "what became of it is written"
 
 
 def test_an_advice_that_the_rules_no_longer_give_has_expired(warehouse: Warehouse) -> None:

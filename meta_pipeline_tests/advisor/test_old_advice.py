@@ -8,7 +8,10 @@ from typing import Any, TypeAlias
 
 import psycopg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from psycopg import errors
+from psycopg.types.json import Jsonb
 
 from meta_pipeline.advisor import (
     AdviceRow,
@@ -20,6 +23,7 @@ from meta_pipeline.advisor import (
     open_advice,
     track_record,
 )
+from meta_pipeline.advisor.store import newest_by_key
 from meta_pipeline.copilot.advice import advice_given
 from meta_pipeline.warehouse import DEFAULT_TENANT, Warehouse
 from meta_pipeline.warehouse.tenancy.groups import group_names
@@ -160,6 +164,57 @@ def test_pages_follow_each_other_through_all_there_is(
     assert {row.advice_id for row in found} == {one for (one,) in ids}
     assert all(row.verdict == "better" for row in found if row.outcome)
     assert all(row.outcome_by == "the rules" for row in found if row.outcome)
+
+
+def test_judging_reads_what_is_open_and_not_all_that_was_advised(advised: Warehouse) -> None:
+    with advised.connection() as connection, connection.transaction(force_rollback=True):
+        for _ in range(7):
+            before = rows_read(connection, *TABLES)
+            found = newest_by_key(connection, "act_2", NOW)
+            assert rows_read(connection, *TABLES) - before <= 6 * LIMIT
+        still_open = {key for key, row in found.items() if row.outcome is None}
+        assert still_open == {row.advice_key for row in open_advice(connection, ["act_2"])}
+
+
+@given(
+    known=st.lists(
+        st.tuples(st.sampled_from("ab"), st.integers(-5000, 5000), st.booleans()), max_size=12
+    ),
+    keys=st.sets(st.sampled_from("abc")),
+)
+@settings(max_examples=25)
+def test_of_every_key_the_last_is_found_and_none_of_the_future_if_there_is_another(
+    advised: Warehouse, known: list[tuple[str, int, bool]], keys: set[str]
+) -> None:
+    with advised.connection() as connection, connection.transaction(force_rollback=True):
+        for place, (key, minutes, is_open) in enumerate(known):
+            connection.execute(
+                "INSERT INTO meta_ads.advice SELECT (jsonb_populate_record(one, %s)).*"
+                " FROM (SELECT one FROM meta_ads.advice AS one LIMIT 1) AS sample",
+                (
+                    Jsonb(
+                        {
+                            "advice_id": f"{key}{place:02}",
+                            "account_id": "act_new",
+                            "advice_key": key,
+                            "made_at": (NOW + timedelta(minutes=minutes)).isoformat(),
+                            "outcome": None if is_open else "expired",
+                        }
+                    ),
+                ),
+            )
+        found = newest_by_key(connection, "act_new", NOW, keys)
+        of_open = newest_by_key(connection, "act_new", NOW)
+    last: dict[str, str] = {}
+    # Five minutes ahead is no future: the clocks of two machines lie apart so far.
+    by_age = sorted(enumerate(known), key=lambda one: (one[1][1] <= 5, one[1][1], one[0]))
+    for place, (key, _, _) in by_age:
+        last[key] = f"{key}{place:02}"
+    assert {key: row.advice_id for key, row in found.items()} == {
+        key: last[key] for key in last.keys() & keys
+    }
+    assert of_open.keys() == {key for key, _, is_open in known if is_open}
+    assert all(row.advice_id == last[key] for key, row in of_open.items())
 
 
 _OUTCOME = "INSERT INTO meta_ads.advice_outcomes VALUES (%s, %s, %s, %s, 'ana', 'It was.')"

@@ -33,6 +33,8 @@ advice = table(
     text("outcome", "What became of it first, by advice_outcomes; null while it is open"),
     sa.Index(None, "account_id", "as_of", "advice_id"),
     sa.Index(None, "as_of", "advice_id"),
+    # Of a key what was given last.
+    sa.Index(None, "account_id", "advice_key", "made_at", "advice_id"),
     sa.Index(
         "advice_open_idx",
         "account_id",
