@@ -64,17 +64,19 @@ class Batch:
 
 
 def batches(
-    picks: Sequence[Pick], slots: int, rules: RotationRules | None = None
+    picks: Sequence[Pick], slots: int, rules: RotationRules | None = None, most: int | None = None
 ) -> tuple[Batch, ...]:
     """Divide picks into at most `slots` runs; what does not fit is not in any and comes back.
 
-    The size follows from the number due: they are spread over the free slots, up to
-    `accounts_per_run` each. Picks of different parts, and first syncs, never share a run; of first
-    syncs that read all days at once a run has few, as each may take minutes.
+    The size follows from the number due: they are spread over the free slots, up to `most` each,
+    which is `accounts_per_run` where it is not given. Picks of different parts, and first syncs,
+    never share a run; of first syncs that read all days at once a run has few, as each may take
+    minutes.
     """
     rules = rules or RotationRules()
     if not picks or slots < 1:
         return ()
+    most = most or rules.accounts_per_run
     size = -(-len(picks) // slots)
     groups: dict[_Kind, list[Pick]] = {}
     for pick in picks:
@@ -83,8 +85,7 @@ def batches(
     runs = [
         Batch(tuple(some))
         for (_, _, is_long), group in groups.items()
-        for wanted in [rules.first_syncs_per_run if is_long else rules.accounts_per_run]
-        for some in chunks(group, min(size, wanted, rules.accounts_per_run))
+        for some in chunks(group, min(size, most, rules.first_syncs_per_run if is_long else most))
     ]
     place = {pick.account_id: index for index, pick in enumerate(picks)}
     runs.sort(key=lambda run: place[run.picks[0].account_id])

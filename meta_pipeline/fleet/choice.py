@@ -68,6 +68,8 @@ class Choice:
     cursor: str | None = None
     next_at: datetime | None = None
     next_account: str | None = None
+    # Whether all who are due lack what never came: their newest days, or the days before them.
+    is_fill: bool = False
 
 
 def choose(
@@ -129,6 +131,10 @@ class _Chooser:
             picks[-1].account_id if moves else self.cursor,
             self.now if len(due) > places else next_at,
             next_up.state.account_id if next_up else None,
+            all(
+                is_part if each.state.is_first_sync else each.is_for_history(self.now)
+                for each in due
+            ),
         )
 
     def _ordered(

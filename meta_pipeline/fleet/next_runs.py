@@ -38,9 +38,12 @@ def next_runs(
 ) -> NextRuns:
     """Choose for `slots` free runs and divide the picks over them."""
     rules = rules or RotationRules()
-    limit = max(slots, 0) * rules.accounts_per_run
-    choice = choose(states, now, policy, rules, cursor=cursor, limit=limit)
-    runs = batches(choice.picks, slots, rules)
+    most, slots = rules.accounts_per_run, max(slots, 0)
+    choice = choose(states, now, policy, rules, cursor=cursor, limit=slots * most)
+    if choice.is_fill and len(choice.picks) == slots * most:
+        most = rules.accounts_per_fill_run
+        choice = choose(states, now, policy, rules, cursor=cursor, limit=slots * most)
+    runs = batches(choice.picks, slots, rules, most)
     if policy is Policy.ROTATION:
         # The round goes on before the first pick that found no run, so that none is passed over.
         taken = {account_id for run in runs for account_id in run.account_ids}

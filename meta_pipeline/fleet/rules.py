@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from datetime import timedelta
 
+# While nobody but new accounts waits, a run takes so many times as many of them; the ids of more
+# than 100 accounts are longer than an index of Postgres takes of a tag (2.7 kB).
+_FILL_TIMES, _MOST_PER_RUN = 4, 100
 _POSITIVE_COUNTS = (
     "first_syncs_at_once", "accounts_per_run", "first_syncs_per_run", "newest_days"
 )  # fmt: skip
@@ -73,6 +76,11 @@ class RotationRules:
                 f"medium_spend {self.medium_spend:g} and high_spend {self.high_spend:g} "
                 "must rise from 0"
             )
+
+    @property
+    def accounts_per_fill_run(self) -> int:
+        """How many accounts share a run while a fleet is filled and nobody else waits."""
+        return max(self.accounts_per_run, min(_FILL_TIMES * self.accounts_per_run, _MOST_PER_RUN))
 
     def names(self, account_id: str) -> bool:
         """Whether the include and exclude lists let the account be synced."""

@@ -89,14 +89,14 @@ def test_three_hundred_new_accounts_have_their_newest_days_in_a_few_runs(policy:
     for _ in range(4):
         fleet.tick()
     runs = [len(run.picks) for look in fleet.runs for run in look.runs]
-    assert runs[:9] == [25] * 9
+    assert runs[:3] == [100] * 3
     firsts = [account for account, window in fleet.read if window == NEWEST]
-    assert len(firsts) >= 275
+    assert len(firsts) == 300
     for _ in range(30):
         fleet.tick()
     assert not any(state.has_backfill_gap for state in fleet.states.values())
     assert all(state.insights_synced_at for state in fleet.states.values())
-    assert sum(len(look.runs) for look in fleet.runs) <= 2 * 300 / 25 + 12
+    assert sum(len(look.runs) for look in fleet.runs) == 2 * 300 / 100
 
 
 @pytest.mark.parametrize("policy", [Policy.HYBRID, Policy.PRIORITY, Policy.ROTATION])
@@ -185,6 +185,27 @@ def test_refreshes_keep_their_places_while_a_fleet_arrives() -> None:
     found = next_runs([*due, *arriving], NOW, slots=3)
     refreshed = {pick.account_id for pick in found.choice.picks if not pick.is_first_sync}
     assert refreshed == {state.account_id for state in due}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_runs_are_no_longer_than_others_may_wait(policy: Policy) -> None:
+    """A full run of a fill takes minutes: while one refresh is due, runs are as usual."""
+    arriving = [new(100 + number) for number in range(400)]
+    alone = next_runs(arriving, NOW, policy, slots=2).runs
+    assert [len(run.picks) for run in alone] == [100, 100]
+    beside = next_runs([aged(1, minutes=600, spend_7d=500), *arriving], NOW, policy, slots=2).runs
+    assert max(len(run.picks) for run in beside) <= SETTINGS.accounts_per_run
+
+
+@pytest.mark.parametrize(("most", "fill"), [(1, 4), (10, 40), (25, 100), (60, 100), (100, 100)])
+def test_a_fill_takes_four_times_as_many_and_no_more_than_a_tag_can_name(
+    most: int, fill: int
+) -> None:
+    rules = RotationRules(accounts_per_run=most)
+    found = next_runs([new(number) for number in range(500)], NOW, rules=rules, slots=3)
+    assert {len(run.picks) for run in found.runs} == {fill}
+    # The longest ids there are: 2.7 kB are what Postgres takes of an indexed value.
+    assert len(",".join(["act_" + "9" * 17] * fill)) < 2_700
 
 
 @settings(max_examples=80)

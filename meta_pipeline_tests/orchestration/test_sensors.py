@@ -250,7 +250,7 @@ def test_a_fleet_of_new_accounts_begins_with_its_newest_days(
     monkeypatch.setenv("META_HOURLY", "all")
     new(stored, *range(1, 30))
     requests = tick().run_requests or ()
-    assert [len(request.tags["account"].split(",")) for request in requests] == [4, 4, 4]
+    assert [len(request.tags["account"].split(",")) for request in requests] == [10, 10, 9]
     for request in requests:
         assert chosen(request)["days"] == {"newest_days": 7}
         assert chosen(request)["accounts"]["begin_within_seconds"] == 300

@@ -55,8 +55,9 @@ _WHY_CHARACTERS = 500
     minimum_interval_seconds=TICK_SECONDS,
     default_status=HERE.sensor_status,
     description="Syncs whoever is due, by META_ROTATION_POLICY and the governor: one account "
-    "is a run of its own, many share runs of up to META_ACCOUNTS_PER_RUN, and at most "
-    "META_MAX_SYNCS runs are under way. Stop it and accounts are synced by hand only.",
+    "is a run of its own, many share runs of up to META_ACCOUNTS_PER_RUN, four times as many new "
+    "ones while nobody else waits, and at most META_MAX_SYNCS runs are under way. Stop it and "
+    "accounts are synced by hand only.",
 )
 @asking
 def next_stale_account(
