@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager, ExitStack
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -18,6 +18,7 @@ from starlette.routing import Route
 from meta_pipeline import metrics
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import Connection, TenantWarehouse
+from meta_pipeline.warehouse.silence import over_in
 from meta_pipeline.warehouse.stores.tenants import Membership
 
 from .access.doors import redirect_to_sign_in
@@ -84,10 +85,20 @@ class Visit:
     def now(self) -> datetime:
         return self.site.now()
 
-    def slot(self, *, asks_meta: bool) -> AbstractAsyncContextManager[None]:
-        """The tenant's slot among those who ask the tables, or Meta."""
-        limiter = self.site.meta_limiter if asks_meta else self.site.limiter
-        return limiter.slot(self.visitor.tenant)
+    @asynccontextmanager
+    async def slot(self, *, asks_meta: bool) -> AsyncIterator[None]:
+        """The tenant's slot among those who ask the tables, or Meta.
+
+        Inside, all that is asked of the tables has one end, after which nothing is held for it:
+        CannotTell. A file that is sent afterwards has its own.
+        """
+        limiter, seconds = self.site.limiter, self.site.page_seconds
+        if asks_meta:
+            # What Meta said in time is kept, too.
+            limiter, seconds = self.site.meta_limiter, seconds + self.site.meta_seconds
+        async with limiter.slot(self.visitor.tenant):
+            with over_in(seconds):
+                yield
 
     def may(self, needed: Role) -> bool:
         return self.visitor.role.may(needed)

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection, Request
 from meta_pipeline.concurrency import FairLimiter
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse.silence import QUESTION_SECONDS
 
 from .access.secret import Secret
 from .access.sign_in import SignIn
@@ -31,6 +32,8 @@ class Site:
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     limiter: FairLimiter = field(default_factory=FairLimiter)
     """Of pages and /v1: one tenant's leave room for all others'."""
+    page_seconds: float = QUESTION_SECONDS
+    """How long all that one page, or change, asks the tables may take."""
     meta_limiter: FairLimiter = field(default_factory=lambda: FairLimiter(most=_MOST_AT_META))
     """Of what asks Meta, which may take long; it holds no connection meanwhile, but a thread."""
     meta_seconds: float = 60.0

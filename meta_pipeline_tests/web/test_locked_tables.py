@@ -13,15 +13,22 @@ from datetime import timedelta
 import httpx2
 import psycopg
 import pytest
+from starlette.datastructures import FormData
+from starlette.responses import Response
+from starlette.routing import Mount
 
+from meta_pipeline.concurrency import FairLimiter
 from meta_pipeline.quality import CHECKS, Finding, Severity
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse import Connection, Warehouse
 from meta_pipeline.warehouse.connect import Patience
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.links import new_link
+from meta_pipeline.web.access.role import Role
 from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline.web.check_runs import CheckRuns
+from meta_pipeline.web.gate import Done, Visit, change
+from meta_pipeline.web.gate import page as page_at
 from meta_pipeline.web.pages import PAGES
 from meta_pipeline_tests.connections.place import KEY
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
@@ -92,6 +99,52 @@ def test_every_form_is_answered_by_one_connection(browser: httpx2.Client) -> Non
         answer = browser.post(path, data=dict(reversed(hidden)) | fields)
         is_of_meta = room[0] == "/connections"
         assert answer.status_code == (400 if is_of_meta else 200), (path, answer.text)
+
+
+def test_many_short_statements_have_one_end_and_nothing_is_held_after_it(
+    site: Site, browser: httpx2.Client
+) -> None:
+    answered = []
+
+    def ask(connection: Connection) -> None:
+        for number in range(100_000):
+            connection.execute("SELECT 1")
+            answered.append(number)
+
+    def endless(visit: Visit) -> Response:
+        with visit.warehouse.connection() as connection:
+            ask(connection)
+        return Response("all of it")
+
+    def repeated(_: Visit, __: FormData, connection: Connection) -> Done:
+        ask(connection)
+        return Done("", "", "/free", "")
+
+    def free(_: Visit) -> Response:
+        return Response("a slot")
+
+    own = replace(site, page_seconds=0.2, limiter=FairLimiter(most=1, patience_seconds=0))
+    application = web_application(own)
+    pages = application.routes[-1]
+    assert isinstance(pages, Mount)
+    pages.routes[:0] = [
+        page_at("/endless", endless),
+        change("/endless", repeated, needs=Role.VIEWER),
+        page_at("/free", free),
+    ]
+    csrf = re.search(r'name="csrf" value="([^"]+)"', browser.get("/sync").text)
+    assert csrf
+    with (
+        served.running(application) as url,
+        httpx2.Client(base_url=url, cookies=browser.cookies, timeout=PATIENCE_SECONDS) as hasty,
+    ):
+        for method in ("GET", "POST"):
+            answered.clear()
+            ended = hasty.request(method, "/endless", data={"csrf": csrf[1]})
+            assert (ended.status_code, "no time is left" in ended.text) == (503, True), ended.text
+            assert 0 < len(answered) < 100_000
+            assert hasty.get("/free").text == "a slot"
+    assert browser.get("/campaigns").status_code == 200
 
 
 def test_a_check_that_waits_cannot_tell_and_the_others_and_the_alarms_do(
