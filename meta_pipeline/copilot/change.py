@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -14,6 +14,7 @@ from psycopg import Connection
 from meta_pipeline import metrics
 from meta_pipeline.metrics import DEFAULT_WINDOW, ImpossibleQuestion
 from meta_pipeline.metrics.answers.query import ask as checked
+from meta_pipeline.model.time_zone import begin_of, zone
 from meta_pipeline.warehouse import Warehouse
 
 from .answer import Answer, Outcome, Provenance, as_json
@@ -26,17 +27,34 @@ PLACES = 6
 _UNIT = Decimal(1).scaleb(-PLACES)
 # An answer goes to a program with a limited context; the count says how many there were.
 MAX_EDITS = 50
+# The newest of each account and table, by index: what is older than as many as are shown is in no
+# list. The view joins names to all it reads, before it knows which of them are the newest.
 _EDITS = """
-    SELECT happened_at, source, entity_type, entity_id, entity_name, what, old_value,
-           new_value, who
-    FROM meta_ads.entity_timeline AS happened
-    JOIN meta_ads.meta_ad_accounts AS account USING (account_id)
-    WHERE account_id = ANY (%(accounts)s)
-      AND meta_ads.day_in_zone(happened_at, account.timezone_name)
-          BETWEEN %(since)s AND %(until)s
-      -- By these Postgres finds them: a day of any zone lies within a day around it in UTC.
-      AND happened_at >= %(since)s::date::timestamp AT TIME ZONE 'UTC' - interval '1 day'
-      AND happened_at < %(until)s::date::timestamp AT TIME ZONE 'UTC' + interval '2 days'
+    WITH asked AS MATERIALIZED (
+        SELECT * FROM unnest(%(accounts)s::text[], %(since)s::timestamptz[],
+            %(until)s::timestamptz[]) AS asked (account_id, since, until)
+    ), oldest AS MATERIALIZED (
+        SELECT newest.at FROM asked CROSS JOIN LATERAL (
+            (SELECT seen_at FROM meta_ads.entity_changes AS change
+             WHERE change.account_id = asked.account_id
+               AND seen_at >= asked.since AND seen_at < asked.until
+             ORDER BY seen_at DESC LIMIT %(most)s)
+            UNION ALL
+            (SELECT event_time FROM meta_ads.meta_activities AS activity
+             WHERE activity.account_id = asked.account_id
+               AND event_time >= asked.since AND event_time < asked.until
+             ORDER BY event_time DESC LIMIT %(most)s)
+        ) AS newest (at)
+        ORDER BY newest.at DESC OFFSET %(most)s - 1 LIMIT 1
+    )
+    SELECT happened.* FROM asked CROSS JOIN LATERAL (
+        SELECT happened_at, source, entity_type, entity_id, entity_name, what, old_value,
+               new_value, who
+        FROM meta_ads.entity_timeline
+        WHERE account_id = asked.account_id AND happened_at < asked.until
+          AND happened_at >= greatest(asked.since, (SELECT at FROM oldest))
+        ORDER BY happened_at DESC, entity_id, what LIMIT %(most)s
+    ) AS happened
     ORDER BY happened_at DESC, entity_id, what LIMIT %(most)s
 """
 _LEVELS = {"campaign": "meta_campaigns", "adset": "meta_adsets", "ad": "meta_ads"}
@@ -205,7 +223,7 @@ def explain_change(
         # The frames are in the order of asking: the period itself first, the one before it second.
         start, end, parts = decompose(sides[1], sides[0], is_ratio=is_ratio)
         names = _names(connection, level, [one.entity_id for one in parts])
-        edits = _edits(connection, question.account_ids, frames)
+        edits = _edits(connection, frames)
     return _answer(warehouse, frames, (start, end, parts), names, edits)
 
 
@@ -229,18 +247,19 @@ def _names(connection: Connection[Any], level: str, ids: Sequence[str]) -> dict[
     return {str(entity): name for entity, name in rows}
 
 
-def _edits(
-    connection: Connection[Any], accounts: Sequence[str], frames: Sequence[Any]
-) -> list[dict[str, Any]]:
+def _edits(connection: Connection[Any], frames: Sequence[Any]) -> list[dict[str, Any]]:
     """What was changed from the first day of both periods to the last, newest first."""
     # Also what was edited in the earlier period: its effect may begin with the later one.
-    periods = [question.period for question, _ in frames]
+    questions = [question for question, _ in frames]
+    since = min(one.period.since for one in questions)
+    ended = max(one.period.until for one in questions) + timedelta(days=1)
+    zones = {one.account_id: zone(one.timezone_name) for one in questions[0].accounts}
     rows = connection.execute(
         _EDITS,
         {
-            "accounts": list(accounts),
-            "since": min(one.since for one in periods),
-            "until": max(one.until for one in periods),
+            "accounts": list(zones),
+            "since": [begin_of(since, where) for where in zones.values()],
+            "until": [begin_of(ended, where) for where in zones.values()],
             "most": MAX_EDITS,
         },
     )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meta_pipeline import copilot, metrics
 from meta_pipeline.copilot.change import _EDITS, Sides, decompose
-from meta_pipeline_tests.postgres import rows_touched
+from meta_pipeline.model.time_zone import begin_of, zone
+from meta_pipeline.warehouse import DEFAULT_TENANT, Warehouse
+from meta_pipeline_tests.postgres import rows_read
 
 from .conftest import Place
 from .goldens import N
@@ -137,27 +138,58 @@ def test_an_answer_has_a_bound_whoever_asks(
     assert place.ask("spend by ad last week").outcome is copilot.Outcome.ANSWERED
 
 
+_RENAMED = """
+    INSERT INTO meta_ads.entity_changes
+        (account_id, entity_type, entity_id, field, old_value, new_value, seen_at)
+    SELECT account_id, 'campaign', 'c1', 'name', n::text, (n + 1)::text,
+           '2026-11-20 12:00 UTC'::timestamptz - n * interval '1 hour'
+    FROM meta_ads.meta_ad_accounts, generate_series(1, 20000) AS n
+"""
+_LOGGED = """
+    INSERT INTO meta_ads.meta_activities
+        (activity_id, account_id, event_time, event_type, object_id, object_type, data_as_of)
+    SELECT n, 'act_1', '2026-11-20 12:10 UTC'::timestamptz - n * interval '20 minutes',
+           'update_campaign_name', 'c1', 'CAMPAIGN', now()
+    FROM generate_series(1, 20000) AS n
+"""
+_ALL_EDITS = """
+    SELECT happened_at, source, entity_type, entity_id, entity_name, what, old_value,
+           new_value, who
+    FROM meta_ads.entity_timeline AS happened
+    JOIN meta_ads.meta_ad_accounts AS account USING (account_id)
+    WHERE meta_ads.day_in_zone(happened_at, account.timezone_name) BETWEEN %s AND %s
+    ORDER BY happened_at DESC, entity_id, what LIMIT %s
+"""
+
+
 def test_edits_of_some_days_are_found_however_many_there_were(database_url: str) -> None:
-    with psycopg.connect(database_url) as connection:
+    # In the first zone the 19th begins at 10:00 UTC of the 18th.
+    zones = ["Pacific/Kiritimati", "America/Los_Angeles"]
+    with Warehouse(database_url) as warehouse, warehouse.connection() as connection:
         connection.execute(
             "INSERT INTO meta_ads.meta_ad_accounts"
             " (account_id, timezone_name, last_listed_at, data_as_of, first_seen_at)"
-            " VALUES ('act_1', 'Pacific/Kiritimati', now(), now(), now())"
+            " SELECT 'act_' || n, zone, now(), now(), now()"
+            " FROM unnest(%s::text[]) WITH ORDINALITY AS named (zone, n)",
+            (zones,),
         )
-        connection.execute(
-            "INSERT INTO meta_ads.entity_changes"
-            " (account_id, entity_type, entity_id, field, old_value, new_value, seen_at)"
-            " SELECT 'act_1', 'campaign', 'c1', 'name', n::text, (n + 1)::text,"
-            " '2026-11-20 12:00 UTC'::timestamptz - n * interval '1 hour'"
-            " FROM generate_series(1, 20000) AS n"
-        )
+        for text in (_RENAMED, _LOGGED):
+            connection.execute(text)
         connection.execute("ANALYZE")
-        # In that zone the 19th begins at 10:00 UTC of the 18th.
-        asked = {"accounts": ["act_1"], "since": THIS[0], "until": THIS[1], "most": 1_000}
-        hours = [row[0] for row in connection.execute(_EDITS, asked)]
-        assert (min(hours), max(hours)) == (
-            datetime(2026, 11, 12, 10, tzinfo=UTC),
-            datetime(2026, 11, 19, 9, tzinfo=UTC),
-        )
-        assert len(hours) == 7 * 24
-        assert rows_touched(connection, _EDITS, asked, table="entity_changes") < 15 * 24
+    with (
+        Warehouse(database_url) as warehouse,
+        warehouse.of_tenant(DEFAULT_TENANT).snapshot() as seen,
+        seen.connection() as connection,
+    ):
+        for days, most, count in ((THIS, 50, 50), ((THIS[1], THIS[1]), 200, 72 + 24 + 24)):
+            bounds = [[begin_of(day, zone(one)) for one in zones]
+                      for day in (days[0], days[1] + timedelta(days=1))]  # fmt: skip
+            asked = dict(zip(("since", "until"), bounds, strict=True))
+            before = rows_read(connection, "entity_changes", "meta_activities")
+            rows = connection.execute(
+                _EDITS, asked | {"accounts": ["act_1", "act_2"], "most": most}
+            ).fetchall()
+            read = rows_read(connection, "entity_changes", "meta_activities") - before
+            assert read <= 6 * most
+            assert rows == connection.execute(_ALL_EDITS, (*days, most)).fetchall()
+            assert len(rows) == count
