@@ -143,8 +143,9 @@ _FIND = f"""
     LEFT JOIN meta_ads.sync_cursor AS cursor
         ON cursor.account_id = entity.account_id AND cursor.edge = 'activities'
     WHERE {{condition}}
-    ORDER BY entity.entity_id
+    ORDER BY entity.entity_id LIMIT {_NAMES_SHOWN}
 """
+_COUNT = f"SELECT count(*) FROM ({_ENTITIES}) AS entity WHERE {{condition}}"
 _NEWEST = f"""
     SELECT entity_id, coalesce(entity_name, '') FROM ({_ENTITIES}) AS entity
     ORDER BY first_seen_at DESC NULLS LAST LIMIT {_LOOKED_THROUGH}
@@ -225,7 +226,7 @@ def _find(connection: Connection[Any], entity: str) -> dict[str, Any]:
     for condition in ("entity_id IN (%(it)s, 'act_' || %(it)s)", "entity_name = %(it)s"):
         matching = cursor.execute(_FIND.format(condition=condition), {"it": entity}).fetchall()
         if len(matching) > 1:
-            raise _several(entity, matching)
+            raise _several(connection, entity, condition, matching)
         if matching:
             return matching[0]
     try:
@@ -242,10 +243,12 @@ def _find(connection: Connection[Any], entity: str) -> dict[str, Any]:
     return _find(connection, account.account_id)
 
 
-def _several(entity: str, rows: Sequence[Mapping[str, Any]]) -> ImpossibleQuestion:
+def _several(
+    connection: Connection[Any], entity: str, condition: str, rows: Sequence[Mapping[str, Any]]
+) -> ImpossibleQuestion:
+    ((count,),) = connection.execute(_COUNT.format(condition=condition), {"it": entity})
     shown = ", ".join(
-        f"{one['entity_type']} {one['entity_id']} of {one['account_id']}"
-        for one in rows[:_NAMES_SHOWN]
+        f"{one['entity_type']} {one['entity_id']} of {one['account_id']}" for one in rows
     )
-    more = f" and {len(rows) - _NAMES_SHOWN} more" if len(rows) > _NAMES_SHOWN else ""
-    return ImpossibleQuestion(f"{len(rows)} are called {entity!r}: {shown}{more}. Name one's id.")
+    more = f" and {count - len(rows)} more" if count > len(rows) else ""
+    return ImpossibleQuestion(f"{count} are called {entity!r}: {shown}{more}. Name one's id.")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from datetime import datetime, timedelta
 
 import pytest
@@ -135,6 +136,29 @@ def test_unknown_names_offer_near_ones_and_doubled_names_their_ids(
         metrics.timeline(warehouse, "Twin")
     with pytest.raises(ImpossibleQuestion, match="give 1 or more"):
         metrics.timeline(warehouse, "c1", limit=0)
+
+
+def test_of_many_that_share_a_name_those_that_are_told_are_fetched(
+    warehouse: Warehouse, rows: Rows
+) -> None:
+    rows.tree()
+    rows.connection.execute(
+        "INSERT INTO meta_ads.meta_ads (ad_id, account_id, adset_id, campaign_id, name, data_as_of)"
+        " SELECT 'twin-' || n, 'act_1', 's1', 'c1', 'Twin', %s FROM generate_series(1, 20000) AS n",
+        (READ_AT,),
+    )
+    rows.connection.commit()
+    with pytest.raises(UnknownName):  # imports and prepared statements are no rows
+        metrics.timeline(warehouse, "Nobody's name")
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImpossibleQuestion, match=r"20000 are called .* ad twin-1 of act_1"
+                           r".* twin-1000\d* of act_1.* and 19995 more\. Name"):  # fmt: skip
+            metrics.timeline(warehouse, "Twin")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
 
 
 _MANY = """
