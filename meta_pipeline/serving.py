@@ -19,19 +19,22 @@ class BoundedHttp(H11Protocol):
     choice, httptools, keeps an address or a header for as long as it goes on. A connection that
     brings no whole head in time is closed without a word, as is one that goes on sending what was
     answered unread, one that brings no whole body (ours are of 1 MiB at most), and one that takes
-    nothing of its answer for five minutes. uvicorn itself minds the time only between an answer and
-    the next byte, and counts a connection that says nothing like any other, until everybody is
-    answered 503.
+    nothing of its answer for five minutes, or not all of it in half an hour. uvicorn itself minds
+    the time only between an answer and the next byte, and counts a connection that says nothing
+    like any other, until everybody is answered 503.
     """
 
     head_seconds: ClassVar[float] = 20.0
     body_seconds: ClassVar[float] = 60.0
     unread_seconds: ClassVar[float] = 300.0
+    answer_seconds: ClassVar[float] = 1800.0
 
     _head_timer: asyncio.TimerHandle | None = None
     _body_timer: asyncio.TimerHandle | None = None
     _body_of: RequestResponseCycle | None = None
     _answer_timer: asyncio.TimerHandle | None = None
+    _answer_of: RequestResponseCycle | None = None
+    _answer_due = 0.0
     _unread_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -94,12 +97,17 @@ class BoundedHttp(H11Protocol):
             self._body_timer = self.loop.call_later(self.body_seconds, self.transport.abort)
 
     def _mind_the_answer(self) -> None:
-        """Look now and then whether the peer has taken any of what waits for it."""
+        """Look now and then whether the peer takes what waits for it, and whether it is late."""
         if self.transport.get_protocol() is not self:
             return
-        unread_bytes = self.transport.get_write_buffer_size()
-        if unread_bytes and unread_bytes == self._unread_bytes:
+        unread_bytes, now = self.transport.get_write_buffer_size(), self.loop.time()
+        is_stuck = unread_bytes and unread_bytes == self._unread_bytes
+        # Who has taken all there is waits for us.
+        is_new = not unread_bytes or self._answer_of is not self.cycle
+        if is_stuck or (not is_new and now >= self._answer_due):
             self.transport.abort()
             return
+        if is_new:
+            self._answer_of, self._answer_due = self.cycle, now + self.answer_seconds
         self._unread_bytes = unread_bytes
         self._answer_timer = self.loop.call_later(self.unread_seconds, self._mind_the_answer)

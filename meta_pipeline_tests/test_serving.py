@@ -239,25 +239,38 @@ def test_who_reads_no_answer_keeps_nobody_out(last: bytes) -> None:
         )
 
 
-def test_who_reads_an_answer_slowly_is_sent_all_of_it() -> None:
-    made: list[BoundedHttp] = []
+def noted(made: list[BoundedHttp], **given: float) -> type[BoundedHttp]:
+    """The protocol with `given`, which notes its connections."""
 
-    class Known(BoundedHttp):
+    class Noted(BoundedHttp):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             made.append(self)
 
-    with running(Application(), http=Known) as url, connected(url) as connection:
+    for name, value in given.items():
+        setattr(Noted, name, value)
+    return Noted
+
+
+def read_some(connection: socket.socket, served: BoundedHttp) -> int:
+    """Read until less waits to be sent; how many bytes that were."""
+    left, read = served.transport.get_write_buffer_size(), 0
+    while served.transport.get_write_buffer_size() == left:
+        more = len(connection.recv(65_536))
+        assert more
+        read += more
+    return read
+
+
+def test_who_reads_an_answer_slowly_is_sent_all_of_it() -> None:
+    made: list[BoundedHttp] = []
+    with running(Application(), http=noted(made)) as url, connected(url) as connection:
         connection.sendall(GET.replace(b"/ ", b"/large ", 1))
         heard(connection, until=b"200 OK")
         read = 0
         while read < LARGE_BYTES // 2:
             look_at_the_answer(made[0])
-            left = made[0].transport.get_write_buffer_size()
-            while made[0].transport.get_write_buffer_size() == left:
-                more = len(connection.recv(65_536))
-                assert more
-                read += more
+            read += read_some(connection, made[0])
         look_at_the_answer(made[0])
         look_at_the_answer(made[0])
         # What the kernel has of it still comes.
@@ -265,6 +278,23 @@ def test_who_reads_an_answer_slowly_is_sent_all_of_it() -> None:
             while more := len(connection.recv(65_536)):
                 read += more
         assert read < LARGE_BYTES
+
+
+def test_who_reads_an_answer_without_end_is_sent_no_more_of_it() -> None:
+    made: list[BoundedHttp] = []
+    hasty = noted(made, answer_seconds=0.0)
+    with running(Application(), http=hasty) as url, connected(url) as connection:
+        # What was answered and read before takes no time of the next one.
+        connection.sendall(GET)
+        heard(connection, until=b"unread")
+        look_at_the_answer(made[0])
+        connection.sendall(GET.replace(b"/ ", b"/large ", 1))
+        heard(connection, until=b"200 OK")
+        look_at_the_answer(made[0])
+        assert not made[0].transport.is_closing()
+        read_some(connection, made[0])
+        look_at_the_answer(made[0])
+        assert made[0].transport.is_closing()
 
 
 def look_at_the_answer(connection: BoundedHttp) -> None:

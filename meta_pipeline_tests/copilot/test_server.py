@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import psycopg
@@ -23,12 +24,15 @@ from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from meta_pipeline import metrics
+from meta_pipeline.concurrency import MOST, FairLimiter
 from meta_pipeline.copilot.server import http_application, mcp_server
+from meta_pipeline.copilot.server.application import MAX_BODY_BYTES
 from meta_pipeline.local.ports import answers
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.connect import Patience
 from meta_pipeline.web.access.api_keys import Scope, new_key
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
+from meta_pipeline_tests.web.unread import bodiless, noted, unread
 
 from .conftest import HOSTILE, Place
 from .goldens import E, N
@@ -176,15 +180,15 @@ def test_every_tool_over_standard_streams(place: Place, tmp_path: Path) -> None:
 
 @contextmanager
 def served(
-    warehouse_of: Callable[[str | None], Warehouse], most_requests: int | None = None
+    warehouse_of: Callable[[str | None], Warehouse], limiter: FairLimiter | None = None, **uses: Any
 ) -> Iterator[str]:
-    """The server behind its door on a socket of this machine."""
+    """The server behind its door on a socket of this machine, with `uses` of uvicorn."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         host = f"127.0.0.1:{listening.getsockname()[1]}"
-        application = http_application(mcp_server(warehouse_of), {KEY: ""}.get, hosts=[host])
-        server = uvicorn.Server(
-            uvicorn.Config(application, log_level="critical", limit_concurrency=most_requests)
+        application = http_application(
+            mcp_server(warehouse_of), {KEY: ""}.get, hosts=[host], limiter=limiter
         )
+        server = uvicorn.Server(uvicorn.Config(application, log_level="critical", **uses))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
@@ -250,7 +254,7 @@ def test_who_listens_for_ever_holds_no_place(place: Place) -> None:
         "Connection": "close",
     }
     with (
-        served(lambda _: place.warehouse, most_requests=3) as url,
+        served(lambda _: place.warehouse, limit_concurrency=3) as url,
         httpx2.Client(headers=headers, timeout=PATIENCE_SECONDS) as http,
         http.stream("GET", url) as stream,
         http.stream("POST", url, json=listen, headers=spoken) as subscription,
@@ -263,6 +267,45 @@ def test_who_listens_for_ever_holds_no_place(place: Place) -> None:
         assert subscription.read()
         assert subscription.json()["error"]["message"] == "Method not found"
         wait_until(is_answered, "the tools are listed")
+
+
+ASK = {
+    "Authorization": f"Bearer {KEY}",
+    "Accept": "application/json, text/event-stream",
+    "Content-Type": "application/json",
+}
+LIST = b'{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}'
+
+
+def is_listed(url: str) -> bool:
+    answer = httpx2.post(url, content=LIST, headers=ASK, timeout=PATIENCE_SECONDS)
+    return answer.status_code == 200 and len(answer.json()["result"]["tools"]) == len(CALLS)
+
+
+def head_of(url: str) -> bytes:
+    headers = "".join(f"{name}: {value}\r\n" for name, value in ASK.items())
+    return f"POST /mcp HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n{headers}".encode()
+
+
+def test_a_question_that_drips_holds_no_slot(place: Place) -> None:
+    limiter = FairLimiter(patience_seconds=0)
+    with served(lambda _: place.warehouse, limiter) as url, bodiless(url, head_of(url), MOST // 2):
+        assert is_listed(url)
+
+
+def test_an_answer_that_nobody_reads_holds_no_slot(place: Place) -> None:
+    limiter, protocol = FairLimiter(patience_seconds=0), noted()
+    with served(lambda _: place.warehouse, limiter, http=protocol) as url:
+        ask = head_of(url) + b"Content-Length: %d\r\n\r\n" % len(LIST) + LIST
+        with unread(url, ask, protocol, MOST // 2):
+            assert is_listed(url)
+
+
+def test_a_question_that_is_too_long_is_refused(place: Place) -> None:
+    with served(lambda _: place.warehouse) as url:
+        for content in (b" " * MAX_BODY_BYTES + LIST, iter([b" " * MAX_BODY_BYTES, LIST])):
+            answer = httpx2.post(url, content=content, headers=ASK, timeout=PATIENCE_SECONDS)
+            assert answer.status_code == 413
 
 
 def test_the_command_serves_over_http_whom_a_key_of_ours_lets_read(

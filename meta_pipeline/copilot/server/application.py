@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from meta_pipeline.concurrency import FairLimiter, TooManyAtOnce
 from meta_pipeline.warehouse import WarehouseError
@@ -75,13 +76,38 @@ class _Door:
         return partial(self._in_slot, tenant)
 
     async def _in_slot(self, tenant: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have it answered in a slot of the tenant, which is held for the work alone.
+
+        How long a question takes to arrive, and its answer to be taken, is up to its client.
+        """
+        arrived, answer = await _arrived(receive), deque[Message]()
+
+        async def note(message: Message) -> None:
+            answer.append(message)
+
         try:
             async with self._limiter.slot(tenant):
-                await self._inner(scope, receive, send)
+                # Answers are one JSON document each: none of it is sent before it is whole anyhow.
+                await self._inner(scope, arrived, note)
         except TooManyAtOnce as error:
             headers = {"Retry-After": str(error.seconds)}
             refused = JSONResponse({"error": str(error)}, status_code=429, headers=headers)
-            await refused(scope, receive, send)
+            await refused(scope, receive, note)
+        while answer:
+            await send(answer.popleft())
+
+
+async def _arrived(receive: Receive) -> Receive:
+    """What has the request once its body is here, or more of it than the transport takes."""
+    messages, size = deque[Message](), 0
+    while not messages or (messages[-1].get("more_body") and size <= MAX_BODY_BYTES):
+        messages.append(await receive())
+        size += len(messages[-1].get("body", b""))
+
+    async def again() -> Message:
+        return messages.popleft() if messages else await receive()
+
+    return again
 
 
 def _key(scope: Scope) -> str | None:

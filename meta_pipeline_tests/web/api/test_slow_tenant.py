@@ -17,10 +17,12 @@ from meta_pipeline.concurrency import MOST, FairLimiter
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.connect import Patience
-from meta_pipeline.web import Site
+from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.secret import Secret
 from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
+from meta_pipeline_tests.web import served
+from meta_pipeline_tests.web.unread import bodiless, noted, unread
 
 LOCK = "LOCK meta_ads.meta_campaigns IN ACCESS EXCLUSIVE MODE"
 # As long as the test holds the table, and nobody is answered because a lock took too long.
@@ -107,3 +109,23 @@ def test_pages_of_one_tenant_leave_room_for_the_others(tables: Warehouse, url: s
         holder.rollback()
         statuses = [one.result().status_code for one in opened]
     assert statuses.count(200) == MOST // 2
+
+
+def head_of(program: httpx2.Client, first: str) -> bytes:
+    key = program.headers["authorization"]
+    return f"{first} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {key}\r\n".encode()
+
+
+def test_an_answer_that_nobody_reads_holds_no_slot(site: Site, mine: httpx2.Client) -> None:
+    protocol = noted()
+    with served.running(web_application(site), http=protocol) as url:
+        ask = head_of(mine, "GET /v1/metrics") + b"\r\n"
+        with unread(url, ask, protocol, MOST // 2):
+            found = httpx2.get(f"{url}/v1/sync-runs", headers=mine.headers)
+            assert found.status_code == 200
+
+
+def test_a_body_that_drips_holds_no_slot(url: str, mine: httpx2.Client) -> None:
+    kind = b"Content-Type: application/json\r\n"
+    with bodiless(url, head_of(mine, "POST /v1/facts") + kind, MOST // 2):
+        assert mine.get("/sync-runs").status_code == 200

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -99,21 +99,35 @@ def _known(request: Request, credentials: Credentials) -> Caller:
 Known = Annotated[Caller, Depends(_known)]
 
 
-def _caller(needed: Scope) -> Callable[[Known], AsyncIterator[Caller]]:
-    async def in_slot(caller: Known) -> AsyncIterator[Caller]:
-        if str(needed) not in caller.key.scopes:
+@dataclass(frozen=True)
+class _May:
+    """Lets those in whose key has the scope."""
+
+    needed: Scope
+
+    def __call__(self, caller: Known) -> Caller:
+        if str(self.needed) not in caller.key.scopes:
             raise Problem(
                 "missing_scope",
-                f"this takes the scope {needed}, which {MEANINGS[needed]}; the key has "
+                f"this takes the scope {self.needed}, which {MEANINGS[self.needed]}; the key has "
                 f"{', '.join(caller.key.scopes)}",
             )
+        return caller
+
+
+MaySend = Annotated[Caller, Depends(_May(Scope.FACTS))]
+
+
+def _working(needed: Scope) -> Any:
+    async def in_slot(caller: Caller = Depends(_May(needed))) -> AsyncIterator[Caller]:  # noqa: B008
         # Programs of a tenant wait for each other, and leave slots to its people.
         async with caller.site.limiter.slot(f"programs of {caller.key.tenant}"):
             yield caller
 
-    return in_slot
+    # Over with the work: while an answer is sent its reader decides how long that takes.
+    return Depends(in_slot, scope="function")
 
 
-Reader = Annotated[Caller, Depends(_caller(Scope.READ))]
-Syncer = Annotated[Caller, Depends(_caller(Scope.SYNC))]
-Sender = Annotated[Caller, Depends(_caller(Scope.FACTS))]
+Reader = Annotated[Caller, _working(Scope.READ)]
+Syncer = Annotated[Caller, _working(Scope.SYNC)]
+Sender = Annotated[Caller, _working(Scope.FACTS)]

@@ -16,7 +16,7 @@ from meta_pipeline.facts.batch import MOST_FACTS
 from meta_pipeline.warehouse.stores.facts import WHOLE_DAY
 from meta_pipeline.web.programs.body import read_body
 
-from .caller import Reader, Sender
+from .caller import MaySend, Reader, Sender
 from .paging import Cursor, Limit, Page, cursor_of, key_behind
 from .problems import Problem
 
@@ -76,7 +76,7 @@ class KeptFact(DiscreetModel):
 
 
 # Not read_body itself: FastAPI would make a parameter of the address of its second argument.
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, _may: MaySend) -> bytes:
     return await read_body(request)
 
 
@@ -85,9 +85,10 @@ Body = Annotated[bytes, Depends(_body)]
 
 @facts.post("/facts", openapi_extra=_BODY)
 def send_facts(
+    # Before the slot of the caller, which would be held for as long as a body drips.
+    body: Body,
     caller: Sender,
     request: Request,
-    body: Body,
     atomic: Annotated[bool, Query(description="Write all, or nothing and answer 422")] = False,
 ) -> Ingestion:
     """Send facts: kept by their key, the latest observation wins, a replay changes nothing."""
