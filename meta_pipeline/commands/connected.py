@@ -61,7 +61,7 @@ def connected(
     # Not at the top: it brings the ciphers, and most installations have META_ACCESS_TOKEN alone.
     from meta_pipeline.connections import Reach
 
-    reach, by_account = Reach.read(warehouse, settings, now), {}
+    reach, by_account = Reach.read(warehouse, settings, now, anywhere=True), {}
     for account_id in accounts:
         usable = reach.usable(account_id)
         by_account[account_id] = (

@@ -153,13 +153,9 @@ class Connections:
         with self.warehouse.connection() as connection:
             if self.warehouse.connections.get(row.connection_id, connection, locked=True) is None:
                 raise ConnectionUnknown(f"Connection {row.connection_id} is gone already.")
-            self.warehouse.connections.remove(
-                row.connection_id, connection, has_environment=self.has_environment
-            )
+            self.warehouse.connections.remove(row.connection_id, connection)
             self.record(row, "removed", {"revoked": revoke}, connection)
-            self.warehouse.tenants.take_back(
-                self.actor, connection, has_environment=self.has_environment
-            )
+            self.warehouse.tenants.take_back(self.actor, connection)
 
     def note_accounts(
         self,
@@ -169,16 +165,8 @@ class Connections:
         connection: Connection,
     ) -> None:
         """Note which accounts a connection reaches, and take back what tenants lost by it."""
-        has_environment = self.has_environment
-        self.warehouse.connections.set_accounts(
-            row.connection_id, accounts, at, connection, has_environment=has_environment
-        )
-        self.warehouse.tenants.take_back(self.actor, connection, has_environment=has_environment)
-
-    @property
-    def has_environment(self) -> bool:
-        """Whether META_ACCESS_TOKEN is set."""
-        return self.access.settings.access_token is not None
+        self.warehouse.connections.set_accounts(row.connection_id, accounts, at, connection)
+        self.warehouse.tenants.take_back(self.actor, connection)
 
     def find(self, given: str, *, tenant: str | None = None) -> ConnectionRow:
         """The connection of this id or name; ConnectionUnknown lists those it may be.
@@ -327,13 +315,7 @@ class Connections:
             old = replace(row, state=ConnectionState.REPLACED)
             store.save(old, connection)
             store.drop_tokens(row.connection_id, ("current", "next", "previous"), connection)
-            store.set_accounts(
-                row.connection_id,
-                {},
-                new.added_at,
-                connection,
-                has_environment=self.has_environment,
-            )
+            store.set_accounts(row.connection_id, {}, new.added_at, connection)
             self.record(old, "replaced", {"by": new.connection_id}, connection)
         return ours
 

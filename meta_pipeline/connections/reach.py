@@ -136,11 +136,13 @@ class Reach:
         account_id: str | None = None,
         *,
         knows_environment: bool = False,
+        anywhere: bool = False,
     ) -> Self:
         """As the tables say: of one account, or of all.
 
         What is known of META_ACCESS_TOKEN is read where others are there to choose from, or with
-        `knows_environment`.
+        `knows_environment`. With `anywhere` it counts also where it is set for others alone, who
+        read with it: so for whoever decides or shows who is read, and asks nobody.
         """
         store = warehouse.connections
         rows = store.living(account_id)
@@ -149,12 +151,14 @@ class Reach:
         # META_ACCESS_TOKEN alone has nothing to be chosen from: no more is read.
         known = warehouse.tokens.get(key) if key and (rows or knows_environment) else None
         own_app = settings.app_id or (known.app_id if known else None)
+        listed = store.listed_by_environment(account_id) if rows else frozenset()
+        is_set = key is not None or (anywhere and bool(listed))
         return cls(
             now,
-            MetaConnection.of_environment(known, own_app, now) if key else None,
+            MetaConnection.of_environment(known, own_app, now) if is_set else None,
             {row.connection_id: connection_of(row, own_app, now) for row in rows},
             store.reaching(account_id) if rows else {},
-            store.listed_by_environment(account_id) if rows else frozenset(),
+            listed,
         )
 
     @property

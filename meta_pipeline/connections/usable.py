@@ -230,9 +230,7 @@ class UsableConnections:
 
     def take_back(self, connection: Connection) -> None:
         """Take back the accounts that tenants' connections lost: `TenantStore.take_back`."""
-        self.warehouse.tenants.take_back(
-            self.actor, connection, has_environment=self.has_environment
-        )
+        self.warehouse.tenants.take_back(self.actor, connection)
 
     def note_refusal(
         self, dead: UsableConnection, error: Reauthorize, account_id: str | None = None

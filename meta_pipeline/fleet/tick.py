@@ -114,7 +114,7 @@ def look(
     `requested` are accounts whose run is queued or under way. With `settings`, an account that no
     connection lets us read has no turn, and each app's limits stop its own accounts only.
     """
-    reach = None if settings is None else Reach.read(warehouse, settings, now)
+    reach = None if settings is None else Reach.read(warehouse, settings, now, anywhere=True)
     with warehouse.connection() as connection:
         rows = rotation_states(
             connection,

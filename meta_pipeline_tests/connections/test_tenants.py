@@ -44,9 +44,7 @@ def test_what_it_reaches_later_is_the_tenants_too(place: Place) -> None:
     row = place.book.add(place.issue(accounts=place.ids[:1]), tenant="acme")
     with place.warehouse.connection() as connection:
         names = dict.fromkeys(place.ids, "Shop")
-        place.warehouse.connections.set_accounts(
-            row.connection_id, names, START, connection, has_environment=True
-        )
+        place.warehouse.connections.set_accounts(row.connection_id, names, START, connection)
     assert accounts_of(place, "acme") == sorted(place.ids)
 
 
@@ -131,11 +129,13 @@ def test_a_dead_connections_accounts_stay_its_tenants(place: Place) -> None:
     with engine_of(place) as engine:
         engine.discover()
     assert accounts_of(place, "acme") == place.ids
-    (told,) = place.warehouse.tenants.unproven(has_environment=True)
+    (told,) = place.warehouse.tenants.unproven()
     assert (told.tenant, told.connection_id, told.state) == ("acme", row.connection_id, "revoked")
     assert told.account_ids == place.ids[:2], "the third was granted by hand"
-    (told,) = place.warehouse.tenants.unproven(has_environment=False)
+    with engine_of(place, has_environment=False) as engine:
+        engine.discover()
+    (told,) = place.warehouse.tenants.unproven()
     assert told.account_ids == place.ids[1:2], "zeta's connection reaches that one alone"
     place.book.remove(row)
-    assert accounts_of(place, "acme") == place.ids[2:]
-    assert place.warehouse.tenants.unproven(has_environment=True) == []
+    assert accounts_of(place, "acme") == [place.ids[0], place.ids[2]]
+    assert place.warehouse.tenants.unproven() == []

@@ -168,9 +168,7 @@ def test_accounts_that_were_chosen_and_never_listed_are_looked_for_at_once(
     def choose(*ids: str, at: datetime) -> None:
         with warehouse.connection() as connection:
             warehouse.connections.save(replace(row, chosen_accounts=list(ids)), connection)
-            warehouse.connections.set_accounts(
-                "conn_1", dict.fromkeys(ids), at, connection, has_environment=True
-            )
+            warehouse.connections.set_accounts("conn_1", dict.fromkeys(ids), at, connection)
 
     choose("act_1", at=NOW - MINUTE)
     assert not tick().run_requests

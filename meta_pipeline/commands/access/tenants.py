@@ -62,10 +62,9 @@ def list_tenants(as_json: AsJson = False) -> None:
     from meta_pipeline.commands.database import opened_warehouse
     from meta_pipeline.warehouse.tenancy import dangers, enforcement
 
-    with opened_warehouse() as (settings, warehouse):
+    with opened_warehouse() as (_, warehouse):
         rows = warehouse.tenants.all()
-        has_environment = settings.access_token is not None
-        unproven = warehouse.tenants.unproven(has_environment=has_environment)
+        unproven = warehouse.tenants.unproven()
         with warehouse.connection() as connection:
             state, found = enforcement(connection), dangers(connection)
     if as_json:

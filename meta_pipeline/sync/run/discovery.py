@@ -152,7 +152,8 @@ def _write(
     with warehouse.connection() as connection, connection.transaction():
         # Walks come with the best connection first: of an account, its row counts.
         listed: dict[str, Mapping[str, Any]] = {}
-        environment: frozenset[str] | None = None
+        # Not set, it reads nothing more: this process knows, who writes later goes by the table.
+        environment = None if _has_environment(context) else frozenset[str]()
         for walk in walks:
             asked = walk.connection.details if walk.connection else None
             if asked is None or asked.connection_id is None:
@@ -201,9 +202,7 @@ def _noted(
     if row is None or row.state == "replaced":
         return {}  # removed while its list was read
     names = {one: None if rows[one].get("name") is None else str(rows[one]["name"]) for one in rows}
-    assert context.connections is not None
-    has_environment = context.connections.has_environment
-    store.set_accounts(connection_id, names, now, connection, has_environment=has_environment)
+    store.set_accounts(connection_id, names, now, connection)
     if row.chosen_accounts is None:
         return rows
     chosen = set(row.chosen_accounts)
@@ -219,10 +218,13 @@ def _unsure(context: SyncContext, walks: Sequence[_Walk], connection: Connection
         for account_id, ids in store.reaching(connection=connection).items()
         if not set(ids) <= asked
     }
-    has_environment = context.connections is None or context.connections.has_environment
-    if has_environment and None not in asked:
+    if _has_environment(context) and None not in asked:
         account_ids |= store.listed_by_environment(connection=connection)
     return frozenset(account_ids)
+
+
+def _has_environment(context: SyncContext) -> bool:
+    return context.connections is None or context.connections.has_environment
 
 
 def read_account(context: SyncContext, client: GraphClient, account_id: str) -> AccountRow:

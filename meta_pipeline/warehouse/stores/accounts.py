@@ -127,7 +127,7 @@ class AccountStore(Store):
         Each row maps column names to values, `account_id` at least; missing ones become null.
         Give the whole list: an account that is left out counts as lost, unless it is one of
         `unsure`, whose connection gave no list. `by_environment` are those that META_ACCESS_TOKEN
-        listed; None: it gave no list. Nothing is ever removed.
+        listed, none where it is not set; None: it gave no list. Nothing is ever removed.
         """
         # Once each: several connections may list the same account.
         listed = {str(row["account_id"]): row for row in rows}

@@ -94,13 +94,14 @@ _REACHED = """
     ON CONFLICT (connection_id, account_id)
     DO UPDATE SET name = excluded.name, seen_at = excluded.seen_at
 """
-# Of META_ACCESS_TOKEN what it listed last is noted, also when it is not set any more.
+# Whether META_ACCESS_TOKEN reads it the table alone says, which each discovery brings up to date:
+# a process that changes connections need not have the token, as the web application has not.
 _READABLE = """
     UPDATE meta_ads.meta_ad_accounts AS account
     SET is_accessible = NOT account.is_accessible
     WHERE account_id = ANY (%(changed)s)
         AND is_accessible IS DISTINCT FROM (
-            (%(has_environment)s AND environment_listed_at IS NOT NULL)
+            environment_listed_at IS NOT NULL
             OR EXISTS (
                 SELECT FROM meta_ads.connection_accounts AS reached
                 WHERE reached.account_id = account.account_id
@@ -171,7 +172,7 @@ class ConnectionStore(Store):
             lists = {"scopes": Jsonb(row.scopes), "chosen_accounts": chosen}
             used.execute(_SAVE, asdict(row) | lists)
 
-    def remove(self, connection_id: str, connection: Connection, *, has_environment: bool) -> None:
+    def remove(self, connection_id: str, connection: Connection) -> None:
         """Take the connection out, its tokens and accounts with it; its events stay.
 
         Accounts that nobody else reaches are no longer read; as `set_accounts`.
@@ -181,8 +182,7 @@ class ConnectionStore(Store):
         connection.execute(
             "DELETE FROM meta_ads.connections WHERE connection_id = %s", (connection_id,)
         )
-        values = {"changed": reached, "has_environment": has_environment}
-        connection.execute(_READABLE, values)
+        connection.execute(_READABLE, {"changed": reached})
 
     def erase(self, connection_id: str, connection: Connection) -> dict[str, int]:
         """Take out the connection and all that was said of it but the audit: table to rows."""
@@ -254,7 +254,10 @@ class ConnectionStore(Store):
     def listed_by_environment(
         self, account_id: str | None = None, connection: Connection | None = None
     ) -> frozenset[str]:
-        """The ad accounts that META_ACCESS_TOKEN listed when it was last asked; or whether one."""
+        """The ad accounts that META_ACCESS_TOKEN listed when it was last asked; or whether one.
+
+        None, once a discovery found it not set.
+        """
         with self._using(connection) as used:
             rows = used.execute(
                 "SELECT account_id FROM meta_ads.meta_ad_accounts "
@@ -298,15 +301,13 @@ class ConnectionStore(Store):
         accounts: Mapping[str, str | None],
         at: datetime,
         connection: Connection,
-        *,
-        has_environment: bool,
     ) -> None:
         """Note which accounts a connection reaches; those it no longer does are taken out.
 
-        Where accounts were chosen, the others are not noted. An account that nobody reaches now is
-        no longer read, one that was known and is reached again is; `has_environment` says whether
-        META_ACCESS_TOKEN is set. What a tenant's own connection reaches is the tenant's: noted
-        here, and not in a tenant's session, which may not.
+        Where accounts were chosen, the others are not noted. An account that nobody reaches now,
+        META_ACCESS_TOKEN neither, is no longer read; one that was known and is reached again is.
+        What a tenant's own connection reaches is the tenant's: noted here, and not in a tenant's
+        session, which may not.
         """
         gone = connection.execute(
             "DELETE FROM meta_ads.connection_accounts "
@@ -319,7 +320,7 @@ class ConnectionStore(Store):
         )
         connection.execute(_GRANTED, {"connection_id": connection_id, "at": at})
         changed = [*(account_id for (account_id,) in gone), *accounts]
-        connection.execute(_READABLE, {"changed": changed, "has_environment": has_environment})
+        connection.execute(_READABLE, {"changed": changed})
 
     def unlisted_since(self) -> datetime | None:
         """When an account was last reached that no discovery has listed yet; None: all are."""

@@ -51,7 +51,7 @@ _READ_BY_OTHERS = """(
             USING (connection_id)
         WHERE account_id = held.account_id AND other.tenant <> held.tenant
             AND other.state IN ('active', 'expiring')
-    ) OR %(has_environment)s AND EXISTS (
+    ) OR EXISTS (
         SELECT FROM meta_ads.meta_ad_accounts
         WHERE account_id = held.account_id AND environment_listed_at IS NOT NULL
     )
@@ -286,20 +286,20 @@ class TenantStore(Store):
                 (tenant, given),
             ).rowcount
 
-    def take_back(self, actor: str, connection: Connection, *, has_environment: bool) -> None:
+    def take_back(self, actor: str, connection: Connection) -> None:
         """Take from tenants the accounts that only their connections gave them, and lost since.
 
         As soon as others go on reading such an account, its new rows are theirs; one that nobody
         else reaches stays, with what was read of it. What was granted by hand stays. Each tenant's
         audit says which went, by `actor`.
         """
-        connection.execute(_TAKEN_BACK, {"actor": actor, "has_environment": has_environment})
+        connection.execute(_TAKEN_BACK, {"actor": actor})
 
-    def unproven(self, *, has_environment: bool) -> list[Unproven]:
+    def unproven(self) -> list[Unproven]:
         """The dead connections by which tenants go on seeing accounts that others read."""
         with self._using() as used:
             cursor = used.cursor(row_factory=class_row(Unproven))
-            return cursor.execute(_UNPROVEN, {"has_environment": has_environment}).fetchall()
+            return cursor.execute(_UNPROVEN).fetchall()
 
     def members(
         self, tenant: str | None = None, connection: Connection | None = None
