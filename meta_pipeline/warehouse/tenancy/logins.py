@@ -20,6 +20,7 @@ from meta_pipeline.warehouse.notifications import full_queue
 from meta_pipeline.warehouse.urls import DAGSTER_SCHEMA
 
 from .groups import ENFORCE, group_names
+from .other_databases import other_databases
 
 HARDEN: Final = f"{ENFORCE} --harden"
 # As many as a dashboard's panels ask at once, and a tenth of what Postgres has for everybody
@@ -34,10 +35,11 @@ _UNLIMITED = f"""
     SELECT role_name, is_ours FROM {SCHEMA}.tenant_roles JOIN pg_roles ON rolname = role_name
     WHERE rolconnlimit = -1 ORDER BY role_name
 """
+# Setting by setting: what a login sets for itself stands beside it, and may be any text.
 _ENDLESS = f"""
     SELECT role_name, is_ours FROM {SCHEMA}.tenant_roles JOIN pg_roles ON rolname = role_name
     WHERE current_setting('temp_file_limit') = '-1'
-        AND coalesce(array_to_string(rolconfig, ' '), '') !~ 'temp_file_limit=[0-9]'
+        AND NOT EXISTS (SELECT FROM unnest(rolconfig) AS one WHERE one ~ '^temp_file_limit=[0-9]')
     ORDER BY role_name
 """
 # Every way to take an advisory lock (to release one is harmless, it has to be one's own); what
@@ -133,7 +135,8 @@ def dangers(connection: Connection) -> list[str]:
             f"filled, by {', '.join(free)}. {HARDEN} closes that, or says what a superuser has to "
             "run; whoever else works in this database and not with these tables loses it too."
         )
-    return found + [f"{problem}." for problem in full_queue(connection)]
+    queued = [f"{problem}." for problem in full_queue(connection)]
+    return found + other_databases(connection) + queued
 
 
 def harden(connection: Connection) -> list[str]:
