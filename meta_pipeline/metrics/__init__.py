@@ -20,6 +20,7 @@ from .errors import (
     MetricsError,
     MissingRate,
     MixedCurrencies,
+    TooMuch,
     UnknownName,
 )
 from .kpi import KPIs, Pacing, Performance
@@ -56,6 +57,7 @@ __all__ = [
     "RolledUp",
     "Settling",
     "Timeline",
+    "TooMuch",
     "Unit",
     "UnknownName",
     "accounts_of",

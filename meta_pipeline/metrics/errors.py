@@ -7,6 +7,7 @@ MetricsError
   ImpossibleQuestion   the combination has no right answer: the message says which one has
     MixedCurrencies    amounts of several currencies: name a currency to convert to
     MissingRate        no exchange rate for a day: load one
+    TooMuch            more than is answered at once: ask for less of it
 """
 
 from __future__ import annotations
@@ -81,6 +82,10 @@ class MixedCurrencies(ImpossibleQuestion):
 
 class MissingRate(ImpossibleQuestion):
     """An amount cannot be converted because no rate is known for its day."""
+
+
+class TooMuch(ImpossibleQuestion):
+    """More days or rows than the question's `Bound` has."""
 
 
 def near(name: str, names: Iterable[str]) -> list[str]:

@@ -167,7 +167,7 @@ class KPIs:
         """Every KPI of the accounts named (or of all) over `date_range`, against its target.
 
         One question a metric, however many accounts are steered by it: its notes are of them all.
-        ImpossibleQuestion where one goes beyond `bound`.
+        TooMuch where one goes beyond `bound`.
         """
         kpis = self.list(account)
         dictionary = store.dictionary_of(self._warehouse)

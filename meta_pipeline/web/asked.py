@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
-from meta_pipeline.metrics.answers.period import PRESETS, Period
+from meta_pipeline.metrics.answers.period import EVERYTHING, PRESETS, Period
 from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
 
 DEFAULT_DAYS = "last_7d"
@@ -45,6 +45,11 @@ class AskedDays:
         if self.preset is not None:
             return {"days": self.preset}
         return {"since": str(self.since), "until": str(self.until)}
+
+    @property
+    def has_before(self) -> bool:
+        """Whether there are days before them that a change could be measured against."""
+        return self.preset not in EVERYTHING
 
     @property
     def label(self) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from meta_pipeline import metrics
-from meta_pipeline.metrics.answers.period import Period
+from meta_pipeline.metrics.answers.period import EVERYTHING, Period
 from meta_pipeline.metrics.answers.question import Account, DateRange, periods
 from meta_pipeline.warehouse import Warehouse
 
@@ -53,46 +52,35 @@ def compared(
     now: datetime,
 ) -> Compared:
     """Metrics of each account, now and before; days are days of the account's own time zone."""
+    ids = [one.account_id for one in accounts]
     with warehouse.connection() as connection:
-        period_of = dict(
-            zip(
-                (one.account_id for one in accounts),
-                periods(connection, accounts, days, now),
-                strict=True,
-            )
-        )
+        period_of = dict(zip(ids, periods(connection, accounts, days, now), strict=True))
+    # Nothing is before everything.
+    earlier = {} if days in EVERYTHING else {key: before(one) for key, one in period_of.items()}
     return Compared(
         now=_asked(warehouse, period_of, names, now),
-        before=_asked(warehouse, {key: before(one) for key, one in period_of.items()}, names, now),
+        before=_asked(warehouse, earlier, names, now),
         periods=period_of,
     )
 
 
 def _asked(
-    warehouse: Warehouse, wanted: Mapping[str, Period], names: Sequence[str], now: datetime
+    warehouse: Warehouse, period_of: Mapping[str, Period], names: Sequence[str], now: datetime
 ) -> ComparedNumbers:
-    """One question for each range: accounts far apart on the globe have their days apart."""
-    # A fleet in one zone is one question, not a thousand.
-    by_period: dict[Period, list[str]] = defaultdict(list)
-    for account_id, period in wanted.items():
-        by_period[period].append(account_id)
-    answers = [
-        metrics.answer(
-            warehouse,
-            account=ids,
-            metrics=names,
-            by=["account"],
-            date_range=(period.since, period.until),
-            now=now,
-        )
-        for period, ids in by_period.items()
-    ]
-    values: dict[str, dict[str, Value]] = {}
-    for answer in answers:
-        values |= records(answer, "account_id", names)
-    notes = dict.fromkeys(note for answer in answers for note in answer.about["notes"])
-    about = answers[0].about if answers else {}
-    return ComparedNumbers(values, about, tuple(notes))
+    """One question of all: a fleet has as many first days, of all that is kept, as accounts."""
+    if not period_of:
+        return ComparedNumbers({}, {})
+    answer = metrics.answer(
+        warehouse,
+        account=list(period_of),
+        metrics=names,
+        by=["account"],
+        date_range=period_of,
+        now=now,
+        bound=metrics.Bound(),
+    )
+    values = records(answer, "account_id", names)
+    return ComparedNumbers(values, answer.about, answer.about["notes"])
 
 
 def records(answer: metrics.Result, key: str, names: Sequence[str]) -> dict[str, dict[str, Value]]:

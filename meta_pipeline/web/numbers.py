@@ -169,7 +169,9 @@ def _together(
     while questions:
         names = questions.pop(0)
         try:
-            answer = metrics.answer(warehouse, metrics=names, **asked)
+            answer = metrics.answer(warehouse, metrics=names, bound=metrics.Bound(), **asked)
+        except metrics.TooMuch:
+            raise
         except metrics.MixedCurrencies:
             notes.append(
                 "Amounts have no total: these accounts have several currencies. Choose an account."

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
-from typing import Any
 
-import psycopg
 import pytest
 
 from meta_pipeline import copilot, metrics
 from meta_pipeline.copilot import Outcome
 from meta_pipeline.copilot.tools import Tools
-from meta_pipeline.warehouse import CannotTell, Warehouse
+from meta_pipeline.warehouse import CannotTell
 from meta_pipeline.warehouse.silence import over_in
+from meta_pipeline_tests.metrics.counted import Counted
 from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, Rows, ago
 from meta_pipeline_tests.postgres import TestPostgres
 
@@ -23,25 +21,6 @@ TARGETS = ["spend", "cpm"]
 WEEK = (ago(7), ago(1))
 READ, UNREAD = "act_2", "act_1002"
 """Two accounts without delivery: of one every day was read, of the other none."""
-
-
-class Counted(Warehouse):
-    """A warehouse that counts the statements that are executed through it."""
-
-    statements = 0
-
-    @contextmanager
-    def connection(self) -> Iterator[Any]:
-        counted = self
-
-        class Cursor(psycopg.Cursor[Any]):
-            def execute(self, *given: Any, **options: Any) -> Any:
-                counted.statements += 1
-                return super().execute(*given, **options)
-
-        with super().connection() as connection:
-            connection.cursor_factory = Cursor
-            yield connection
 
 
 @pytest.fixture(scope="module")

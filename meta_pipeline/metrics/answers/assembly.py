@@ -13,7 +13,7 @@ from typing import Any
 from psycopg import Connection
 
 from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Metric, MetricKind, Unit
-from meta_pipeline.metrics.errors import ImpossibleQuestion
+from meta_pipeline.metrics.errors import ImpossibleQuestion, TooMuch
 
 from .completeness import Completeness
 from .question import OPTIONAL_LEVELS, Bound, Question, how_to_read
@@ -53,14 +53,14 @@ class Parts:
 def read_exactly(
     connection: Connection[Any], statement: Statement, bound: Bound | None
 ) -> list[Row]:
-    """The rows of a statement as Postgres has them; ImpossibleQuestion where they are too many."""
+    """The rows of a statement as Postgres has them; TooMuch where they are too many."""
     names = [*statement.keys, *statement.values]
     text = statement.sql
     if bound:
         text = f"SELECT * FROM ({text}) AS answer LIMIT {bound.rows + 1}"
     rows = connection.execute(text, statement.params).fetchall()
     if bound and len(rows) > bound.rows:
-        raise ImpossibleQuestion(
+        raise TooMuch(
             f"The answer has more than {bound.rows:,} rows: ask for fewer days or accounts, "
             "by less, or with a filter."
         )

@@ -12,6 +12,8 @@ from meta_pipeline.model.time_zone import zone
 LONGEST_DAYS = 3_660
 """Ten years, three times what Meta keeps. Each day of each account is looked at: a range of
 centuries over a thousand accounts would fill the memory of whoever answers."""
+EVERYTHING = ("maximum", "data_maximum")
+"""Presets of all days that are kept: before them there are none."""
 _FIRST, _LAST = date(1900, 1, 1), date(2999, 12, 31)
 """So far from the ends of the calendar, where days before and after are none, nor any moment."""
 
@@ -51,7 +53,7 @@ def preset(name: str, today: date, first: date | None = None) -> Period:
     As in Ads Manager (FACTS 4.5): `last_Nd` ends yesterday, `this_...` ends today, weeks are whole
     for `last_week_...`. `maximum` and `data_maximum` begin with `first`, the oldest day kept.
     """
-    if name in ("maximum", "data_maximum"):
+    if name in EVERYTHING:
         return Period(min(first or today, today), today)
     try:
         return _PRESETS[name](today)
@@ -117,5 +119,5 @@ _PRESETS: dict[str, Callable[[date], Period]] = {
     "this_week_mon_today": _this(_MONDAY),
     "this_week_sun_today": _this(_SUNDAY),
 }
-PRESETS = (*_PRESETS, "maximum", "data_maximum")
+PRESETS = (*_PRESETS, *EVERYTHING)
 """Every preset by Meta's name."""

@@ -29,6 +29,7 @@ from .question import (
     Asked,
     Bound,
     DateRange,
+    PeriodOfEach,
     Question,
     check,
     check_window,
@@ -99,7 +100,7 @@ def answer(
     account: str | Sequence[str] | None = None,
     metrics: Sequence[str] = ("spend",),
     level: str | None = None,
-    date_range: DateRange = "last_7d",
+    date_range: DateRange | PeriodOfEach = "last_7d",
     by: Sequence[str] | None = None,
     filters: Mapping[str, FilterValue] | None = None,
     currency: str | None = None,
@@ -110,7 +111,8 @@ def answer(
 ) -> Result:
     """The answer of `query` as plain rows, without pandas: for pages, programs and the terminal.
 
-    ImpossibleQuestion, too, for what goes beyond `bound`.
+    `date_range` may have days of its own for each account, too, by id. Raises TooMuch, too, for
+    what goes beyond `bound`.
     """
     moment = now or datetime.now(UTC)
     sent = [name for name in dict.fromkeys(metrics) if is_sent(name)]
@@ -145,7 +147,7 @@ def ask(
     account: str | Sequence[str] | None,
     metrics: Sequence[str],
     level: str | None,
-    date_range: DateRange,
+    date_range: DateRange | PeriodOfEach,
     by: Sequence[str] | None,
     filters: Mapping[str, FilterValue] | None,
     currency: str | None,
@@ -207,7 +209,7 @@ def days_of_each(
 ) -> list[Asked]:
     """As `days_of`, of each account named (of all without a name).
 
-    ImpossibleQuestion where `bound` has not as many rows as that are days.
+    TooMuch where `bound` has not as many rows as that are days.
     """
     known = known_accounts(connection, account)
     of_each = periods(connection, known, date_range, now or datetime.now(UTC))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from meta_pipeline.metrics.definitions.dictionary import Dictionary
 from meta_pipeline.metrics.errors import (
     ImpossibleQuestion,
     MixedCurrencies,
+    TooMuch,
     UnknownAccount,
     UnknownName,
 )
@@ -28,12 +29,14 @@ from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import AccountAmbiguous, AccountIndex, AccountUnknown
 
 from .dimension import NO_CONVERSIONS_BY, Grouping
-from .period import LONGEST_DAYS, Period, preset, today_in
+from .period import EVERYTHING, LONGEST_DAYS, Period, preset, today_in
 
 Asked = tuple[str, date, date]
 """An account, and the first and last day that is asked of it."""
 DateRange = str | tuple[date, date] | Callable[[date], tuple[date, date]]
 """A preset by name, the first and last day, or those two as a function of the account's day."""
+PeriodOfEach = Mapping[str, Period]
+"""The days of each account that is asked about, by its id."""
 OPTIONAL_LEVELS = ("campaign", "adset")
 """Levels whose own daily rows are read only when META_INSIGHTS_LEVELS names them."""
 
@@ -49,10 +52,10 @@ class Bound:
     days: int = 400_000
 
     def check(self, periods: Sequence[Period], *, has_rows_by_day: bool = False) -> None:
-        """ImpossibleQuestion where the days of the accounts, or a row for each, are too many."""
+        """TooMuch where the days of the accounts, or a row for each, are too many."""
         days, most = sum(map(len, periods)), self.rows if has_rows_by_day else self.days
         if days > most:
-            raise ImpossibleQuestion(
+            raise TooMuch(
                 f"{days:,} days, of {len(periods):,} ad accounts together, are too many at once: "
                 f"ask for fewer days or accounts, {most:,} days at most."
             )
@@ -219,13 +222,15 @@ def _find(wanted: str, index: AccountIndex[Account]) -> Account:
 def periods(
     connection: Connection[Any],
     accounts: Sequence[Account],
-    date_range: DateRange,
+    date_range: DateRange | PeriodOfEach,
     now: datetime,
 ) -> tuple[Period, ...]:
     """The days asked for, in each account's own time zone.
 
     ImpossibleQuestion for a range of more than ten years; a preset is as long as what is kept.
     """
+    if isinstance(date_range, Mapping):
+        return tuple(_of_years(date_range[account.account_id]) for account in accounts)
     if callable(date_range):
         return tuple(
             _of_years(Period(*date_range(today_in(account.timezone_name, now))))
@@ -236,7 +241,7 @@ def periods(
         # Days by name are the same days everywhere; they only begin at another hour.
         return (_of_years(Period(since, until)),) * len(accounts)
     # One look-up an account, and only where everything is asked for.
-    first = _first_days(connection, accounts) if date_range.endswith("maximum") else {}
+    first = _first_days(connection, accounts) if date_range in EVERYTHING else {}
     return tuple(
         preset(date_range, today_in(a.timezone_name, now), first.get(a.account_id))
         for a in accounts
@@ -384,6 +389,7 @@ __all__ = [
     "Account",
     "Asked",
     "DateRange",
+    "PeriodOfEach",
     "Question",
     "as_arrays",
     "check",

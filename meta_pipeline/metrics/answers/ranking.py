@@ -26,7 +26,7 @@ from .dimension import ENTITY_JOINS, FilterValue
 from .held import in_held_currencies
 from .places import Ordered, PagePosition, Start
 from .query import ask
-from .question import DateRange, Question
+from .question import Bound, DateRange, Question
 from .sources import Sources, choose_sources
 
 ENTITY_LEVELS = ("campaign", "adset", "ad")
@@ -74,13 +74,15 @@ def ranking(
     filters: Mapping[str, FilterValue] | None = None,
     attribution: str = DEFAULT_WINDOW,
     now: datetime | None = None,
+    bound: Bound | None = None,
 ) -> Ranking:
     """The entities of `level` from position `first` on, or next to a place; `size` of them.
 
     In order of an additive metric (no delivery is zero, a ratio that has no value comes last), of
     `name`, `status`, `created` or `budget`. As in `query`, entities without delivery are there and
     deleted ones only if they delivered in these days; `filters` are those of `query`. Raises what
-    `query` raises, and ImpossibleQuestion for a metric that cannot be added up.
+    `query` raises, ImpossibleQuestion for a metric that cannot be added up, and TooMuch for more
+    days than `bound` has.
     """
     with warehouse.connection() as connection:
         of = partial(
@@ -93,6 +95,7 @@ def ranking(
             filters=filters,
             attribution=attribution,
             now=now,
+            bound=bound,
         )
         ordered, params = of(account=account)
         if ordered.made_of:
@@ -148,6 +151,7 @@ def _asked(
     filters: Mapping[str, FilterValue] | None = None,
     attribution: str = DEFAULT_WINDOW,
     now: datetime | None = None,
+    bound: Bound | None = None,
 ) -> tuple[Ordered, dict[str, Any]]:
     """The statement, but for which of the rows."""
     if level not in ENTITY_LEVELS:
@@ -164,6 +168,7 @@ def _asked(
         currency=None,
         attribution=attribution,
         now=now or datetime.now(UTC),
+        bound=bound,
     )
     finer = [one for one in question.grouping.levels if LEVELS.index(one) > LEVELS.index(level)]
     if finer:

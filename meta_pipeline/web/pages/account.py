@@ -92,7 +92,9 @@ def account(visit: Visit) -> Response:
     dictionary = metrics.dictionary_of(visit.warehouse)
     kpis = [
         kpi
-        for kpi in KPIs(visit.warehouse).performance(known.account_id, days.asked, now=visit.now)
+        for kpi in KPIs(visit.warehouse).performance(
+            known.account_id, days.asked, now=visit.now, bound=metrics.Bound()
+        )
         if kpi.metric_key in dictionary.metrics
     ]
     numbers = compared(visit.warehouse, [known], _TILES, days.asked, visit.now)
@@ -104,6 +106,7 @@ def account(visit: Visit) -> Response:
         by=["day"],
         date_range=(period.since, period.until),
         now=visit.now,
+        bound=metrics.Bound(),
     )
     timeline = metrics.timeline(
         visit.warehouse, known.account_id, with_below=True, limit=_CHANGES_SHOWN

@@ -124,6 +124,7 @@ def read_table(
         size=size,
         after=view.after,
         before=view.before,
+        bound=metrics.Bound(),
         **order_of(visit, view),
     )
     about, nodes = rows_of(visit, view, dictionary, ranking.ids)
@@ -214,6 +215,7 @@ def _with_below(
         filters={node.entity.level: node.entity.id},
         attribution=view.attribution,
         now=visit.now,
+        bound=metrics.Bound(),
     )
     _, children = _nodes(visit, view, dictionary, level, ranking.ids, depth=node.depth + 1)
     hidden = ranking.total - len(children)

@@ -98,6 +98,7 @@ def creatives(visit: Visit) -> Response:
         by=["creative"],
         date_range=(since, until),
         now=visit.now,
+        bound=metrics.Bound(),
     )
     better = dictionary.metric(str(sort)).better
     # What ran under no creative that was read has no card.
@@ -186,6 +187,7 @@ def _click_rates(visit: Visit, account_id: str, days: tuple[date, date]) -> dict
         by=["creative"],
         date_range=days,
         now=visit.now,
+        bound=metrics.Bound(),
     )
     return {key: row["ctr"] for key, row in records(answer, "creative", ["ctr"]).items()}
 

@@ -92,7 +92,9 @@ def _lines(
     keys = [metric.key for metric in view.metrics]
     with until:
         text = _BOM + _line([*_FIXED, *view.breakdown, *keys])
-        ranked = metrics.ranked(visit.warehouse, size=CHUNK_ROWS, **order_of(visit, view))
+        ranked = metrics.ranked(
+            visit.warehouse, size=CHUNK_ROWS, bound=metrics.Bound(), **order_of(visit, view)
+        )
         for ids in until.enter_context(closing(ranked)):
             _, nodes = rows_of(visit, view, dictionary, ids)
             days = _days(visit, view, nodes)
