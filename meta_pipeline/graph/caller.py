@@ -197,6 +197,9 @@ class Caller:
         counter = itertools.count()
 
         def repeats(error: GraphError) -> int:
+            # A pause would be in vain: what comes after it is not sent.
+            if self.transport.is_over:
+                return 0
             return self.retry.repeats(
                 error,
                 can_shrink=request.can_shrink,

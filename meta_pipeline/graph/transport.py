@@ -151,6 +151,11 @@ class Transport:
         sibling.ends_at = min(self.ends_at, self._timer() + seconds)
         return sibling
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the time of all its requests is used: none is sent any more."""
+        return self._timer() >= self.ends_at
+
     def close(self) -> None:
         self._session.close()
 

@@ -127,9 +127,9 @@ def test_a_drip_ends_with_the_calls_time(
 
 
 def test_calls_of_one_time_are_over_together(
-    speaking: Callable[[Speak], RawServer], make_client: MakeClient
+    speaking: Callable[[Speak], RawServer], make_client: MakeClient, time: Time
 ) -> None:
-    """The first takes all of it: no later one is made, nor the same one again."""
+    """The first takes all of it: no later one is made, nor the same one again after a pause."""
     server = speaking(DRIPS["body"])
     seconds = itertools.count()
     client = make_client(
@@ -140,6 +140,7 @@ def test_calls_of_one_time_are_over_together(
         with pytest.raises(DeadlineExceeded, match="did not end its answer within 9 s"):
             bound.me()
     assert server.asked == 1
+    assert time.slept == []
 
 
 def test_a_server_that_says_nothing_is_left_at_the_deadline(

@@ -31,16 +31,21 @@ _TELL_EVERY_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much a check may take: calls, seconds, and how full the app's own meters may get."""
+    """How much a check may take: calls, seconds, and how full the app's own meters may get.
+
+    What others used of it before counts, too.
+    """
 
     calls: int = 1000
     seconds: float = 60.0
     app_stop_pct: float = 70.0
+    used_calls: int = 0
+    used_seconds: float = 0.0
 
     def without(self, calls: int, seconds: float) -> Budget:
-        """What is left of it after so many calls and so long."""
-        left = max(0.0, self.seconds - seconds)
-        return replace(self, calls=max(0, self.calls - calls), seconds=left)
+        """The same after so many further calls and so much longer."""
+        used = self.used_seconds + seconds
+        return replace(self, used_calls=self.used_calls + calls, used_seconds=used)
 
 
 @dataclass
@@ -104,11 +109,15 @@ class AccountProbe:
                     self.tell(f"{len(finding_of):,} of {len(due):,} accounts asked")
 
     def _may_go_on(self, began: float) -> bool:
-        if self.left_out is None and self.asked >= self.budget.calls:
-            self.left_out = f"the budget of {self.budget.calls:,} calls is used"
-        # One account at least: a check that asked none would have checked nothing.
-        if self.left_out is None and self.asked and self.clock() - began >= self.budget.seconds:
-            self.left_out = f"the budget of {self.budget.seconds:g} s is used"
+        budget = self.budget
+        if self.left_out is None and budget.used_calls + self.asked >= budget.calls:
+            self.left_out = f"the budget of {budget.calls:,} calls is used"
+        # One account at least where there is any time: a check that asked none would have checked
+        # nothing.
+        left = budget.seconds - budget.used_seconds
+        may_end = self.asked > 0 or left <= 0
+        if self.left_out is None and may_end and self.clock() - began >= left:
+            self.left_out = f"the budget of {budget.seconds:g} s is used"
         return self.left_out is None
 
     def _ask(self, given: Mapping[str, Any]) -> tuple[CheckFinding, str | None]:

@@ -18,6 +18,7 @@ from meta_pipeline.warehouse import Warehouse, WarehouseError
 from meta_pipeline.warehouse.connect import READER
 
 from .finding import CheckFinding
+from .time_limit import TimeLimit
 
 ENVIRONMENT = "META_ACCESS_TOKEN"
 
@@ -34,11 +35,13 @@ class AskedConnection:
     def is_environment(self) -> bool:
         return self.label == ENVIRONMENT
 
-    def accounts(self, seconds: float) -> Iterator[dict[str, Any]]:
+    def accounts(self, limit: TimeLimit) -> Iterator[dict[str, Any]]:
         """The accounts it lists, of those that are read over it; GraphError where it may not, or
-        not in so many seconds.
+        not in what is left of the time. Nothing is asked where nothing is.
         """
-        for page in self.client.within(seconds).pages(
+        if not limit.left:
+            raise limit.over()
+        for page in self.client.within(limit.left).pages(
             "me/adaccounts",
             {"fields": "id,name,currency,timezone_name,account_status"},
             account_id=None,

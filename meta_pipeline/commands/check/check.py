@@ -46,7 +46,8 @@ Within = Annotated[
     typer.Option(
         "--within",
         metavar="TIME",
-        help="How long Meta may take for token, list and settings; no account is asked after it.",
+        help="How long Meta may take for token, lists and accounts in all; what was asked by then, "
+        "and the settings, have as long again.",
     ),
 ]
 

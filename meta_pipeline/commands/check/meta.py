@@ -27,6 +27,7 @@ from .asked import AskedConnection, opened_connections
 from .finding import CheckFinding, failed
 from .host import not_metas
 from .settings import settings_asked
+from .time_limit import TimeLimit
 from .token import token_findings, without_token
 
 _PASTE = "meta-pipeline connections add --paste"
@@ -49,8 +50,9 @@ class Asked:
             one in (given["id"], given["id"][4:]) or one.casefold() == name for one in self.accounts
         )
 
-    def budget(self, settings: Settings) -> Budget:
-        return Budget(self.calls, self.within.total_seconds(), settings.app_usage_stop_pct)
+    def budget(self, settings: Settings, limit: TimeLimit) -> Budget:
+        stop = settings.app_usage_stop_pct
+        return Budget(self.calls, limit.seconds, stop, used_seconds=limit.used)
 
 
 def blocked(its_url: AbstractContextManager[str]) -> Mapping[str, str]:
@@ -91,10 +93,10 @@ def meta_findings(
         host = f"{connections[0].client.base_url}/{version}"
         if settings.is_simulated:
             yield not_metas(settings.graph_url, host)
+        limit = TimeLimit(asked.within.total_seconds())
         if connections[0].is_environment:
-            client = connections[0].client.within(asked.within.total_seconds())
-            yield from token_findings(client, settings)
-        yield from _accounts(connections, settings, asked, host)
+            yield from token_findings(connections[0].client.within(limit.left), settings)
+        yield from _accounts(connections, settings, asked, host, limit)
         yield from _version(version, notices)
 
 
@@ -110,17 +112,20 @@ def _version(version: str, notices: list[str | None]) -> Iterator[CheckFinding]:
 
 
 def _accounts(
-    connections: Sequence[AskedConnection], settings: Settings, asked: Asked, host: str
+    connections: Sequence[AskedConnection],
+    settings: Settings,
+    asked: Asked,
+    host: str,
+    limit: TimeLimit,
 ) -> Iterator[CheckFinding]:
     """Each account once, over the first connection that lists it; then the settings, over one."""
     listed: list[tuple[AskedConnection, list[dict[str, Any]]]] = []
     problems: list[CheckFinding] = []
     reached: dict[str, dict[str, Any]] = {}
-    seconds = asked.within.total_seconds()
     for connection in connections:
         try:
             # An account that two connections reach is read over the better one, which comes first.
-            rows = [one for one in connection.accounts(seconds) if one["id"] not in reached]
+            rows = [one for one in connection.accounts(limit) if one["id"] not in reached]
         except GraphError as error:
             problems.append(_no_list(connection, host, error))
             continue
@@ -137,7 +142,7 @@ def _accounts(
         yield from _never_seen(settings, [*reached.values()])
     if not asked.accounts and (left := sum(settings.leaves_out(one) for one in reached)):
         yield CheckFinding("Accounts", f"{left:,} of {len(reached):,}", ok=True, text=_LEFT_OUT)
-    budget, readable = asked.budget(settings), None
+    budget, readable = asked.budget(settings, limit), None
     for connection, rows in listed:
         wanted = [
             one
@@ -146,7 +151,7 @@ def _accounts(
         ]
         reader = AccountProbe(
             # What was begun in time gets as long again.
-            connection.client.within(2 * budget.seconds),
+            connection.client.within(limit.left_in_all),
             budget,
             asked.blocked,
             lambda told: say(styled(told, "dim"), to=errors),
@@ -160,10 +165,16 @@ def _accounts(
         # One budget for all connections: whose token a call is made with does not make it cheaper.
         budget = budget.without(reader.asked, reader.seconds)
     if readable:
-        yield from _settings(readable[0].client.within(seconds), settings, readable[1])
+        yield from _settings(readable[0].client, settings, readable[1], limit)
 
 
-def _settings(client: GraphClient, settings: Settings, account_id: str) -> Iterator[CheckFinding]:
+def _settings(
+    client: GraphClient, settings: Settings, account_id: str, limit: TimeLimit
+) -> Iterator[CheckFinding]:
+    if not limit.left_in_all:
+        yield failed("Insights", "settings", limit.over())
+        return
+    client = client.within(limit.left_in_all)
     for setting, value, refusal, todo in settings_asked(client, settings, account_id):
         text = refusal.message if refusal else f"{value}: Meta takes it"
         is_known = not isinstance(refusal, DeadlineExceeded)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from meta_pipeline.simulator import Fault
 from meta_pipeline_tests.commands.shell import TOKEN, Shell, shell_of, spec
 
 DAY_SECONDS = 86_400
@@ -179,6 +180,21 @@ def test_check_without_a_token_names_the_connection_that_gives_no_list(shell: Sh
     assert problem["subject"].startswith("Reporting (conn_")
     assert "connections add --paste" in problem["fix"]
     assert sum(one["what"] == "Account" for one in found) == 2, "the other one reaches both"
+
+
+def test_check_gives_all_connections_together_the_time_of_the_command(shell: Shell) -> None:
+    with_key(shell)
+    for user in ("701", "702", "703"):
+        shell.run("connections", "add", "--paste", typed=issue(shell, user_id=user))
+    shell.patch.delenv("META_ACCESS_TOKEN")
+    shell.sim.fail("GET", "/me/adaccounts", with_=Fault.drip(0.05), times=None)
+    shell.sim.journal.clear()
+    result = shell.run("check", "--within", "1s", "--json")
+    found = [one for one in json.loads(result.stdout) if not one["ok"]]
+    assert [(one["what"], one["is_known"]) for one in found] == [("Connection", False)] * 3
+    assert [one["text"] for one in found[1:]] == ["not asked: the budget of 1 s is used"] * 2
+    assert result.exit_code == 3
+    assert len(shell.sim.journal) == 1
 
 
 def test_check_with_only_a_connection_that_does_not_open_says_so(shell: Shell) -> None:

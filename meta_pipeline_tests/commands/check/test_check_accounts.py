@@ -74,6 +74,32 @@ def test_the_budget_of_time_is_kept(sim: Simulator, check: Check) -> None:
     assert "the budget of 5 s is used" in findings[-1].text
 
 
+def test_what_one_connection_used_is_not_there_for_the_next(sim: Simulator, check: Check) -> None:
+    """Whose token a call is made with makes it neither cheaper nor quicker."""
+    budget, ticks = Budget(calls=11, seconds=5), count()
+    _, reader = check(budget)
+    budget = budget.without(reader.asked, reader.seconds)
+    findings, reader = check(budget)
+    assert (reader.asked, [one.is_partial for one in findings]) == (0, [True])
+    assert "the budget of 11 calls is used" in findings[0].text
+
+    budget = Budget(seconds=5)
+    _, reader = check(budget, clock=lambda: float(next(ticks)))
+    sim.journal.clear()
+    findings, second = check(budget.without(reader.asked, reader.seconds))
+    assert (second.asked, len(sim.journal)) == (0, 0)
+    assert [(one.ok, one.is_partial) for one in findings] == [(True, True)]
+    assert findings[0].subject == f"{TOTAL} of {TOTAL}"
+    assert "the budget of 5 s is used" in findings[0].text
+
+
+def test_no_account_is_asked_where_no_time_is_given(sim: Simulator, check: Check) -> None:
+    findings, _ = check(Budget(seconds=0))
+    assert asked(sim) == 0
+    assert [one.is_partial for one in findings] == [True]
+    assert "the budget of 0 s is used" in findings[0].text
+
+
 def test_a_blocked_account_is_not_asked(sim: Simulator, check: Check) -> None:
     blocked = sim.world.accounts()[3].id
     findings, _ = check(Budget(), {blocked: f"{blocked} stopped until 14:32 UTC"})
@@ -124,9 +150,11 @@ def test_a_meta_that_drips_is_given_the_time_of_the_command(shell: Shell, sim: S
     told = shell.run("check", "--within", "1s", "--json")
     late = [row for row in json.loads(told.output) if not row["is_known"]]
     assert [row["what"] for row in late] == ["Token", "Accounts"]
-    assert all("within 1 s" in row["text"] and "--within" in row["fix"] for row in late)
+    assert all("--within" in row["fix"] for row in late)
+    assert "within 1 s" in late[0]["text"]
+    assert late[1]["text"] == "not asked: the budget of 1 s is used"
     assert told.exit_code == 3
-    assert len(sim.journal) == 2, "and neither was asked again"
+    assert len(sim.journal) == 1, "nothing is asked after it, nor the same again"
 
 
 def test_the_command_asks_one_account_by_id_or_name(shell: Shell, sim: Simulator) -> None:
