@@ -17,6 +17,17 @@ API: Final = "('meta_ads_api_' || current_database())::name"
 """SQL for the name of the group whose members say for whom they work."""
 SQL: Final = "('meta_ads_tenant_' || current_database())::name"
 """SQL for the name of the group whose members are told apart by their own name."""
+IS_MEMBER: Final = f"""
+    EXISTS (
+        SELECT FROM pg_auth_members JOIN pg_roles AS held ON held.oid = roleid
+        WHERE member = pg_roles.oid AND held.rolname = {SQL}
+    )
+"""
+"""SQL for whether a role of `pg_roles` was given that group, which need not be there."""
+# A dump says too that a role of this name was made here. On another server that may be somebody
+# else's, in another database of this one it is that of the database it was made for.
+MADE_HERE: Final = f"(is_ours AND {IS_MEMBER})"
+"""SQL for whether a login of `tenant_roles`, joined to `pg_roles`, is this database's to change."""
 
 _ABOUT = {
     API: "What meta_pipeline becomes while it works for one tenant",

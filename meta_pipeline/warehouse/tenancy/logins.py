@@ -19,7 +19,7 @@ from meta_pipeline.warehouse.names import SCHEMA
 from meta_pipeline.warehouse.notifications import full_queue
 from meta_pipeline.warehouse.urls import DAGSTER_SCHEMA
 
-from .groups import ENFORCE, group_names
+from .groups import ENFORCE, MADE_HERE, group_names
 from .other_databases import other_databases
 
 HARDEN: Final = f"{ENFORCE} --harden"
@@ -32,12 +32,14 @@ LARGEST_FILES: Final = "1GB"
 """What a query may keep in temporary files, unless somebody sets another limit for the login."""
 
 _UNLIMITED = f"""
-    SELECT role_name, is_ours FROM {SCHEMA}.tenant_roles JOIN pg_roles ON rolname = role_name
+    SELECT role_name, {MADE_HERE}
+    FROM {SCHEMA}.tenant_roles JOIN pg_roles ON rolname = role_name
     WHERE rolconnlimit = -1 ORDER BY role_name
 """
 # Setting by setting: what a login sets for itself stands beside it, and may be any text.
 _ENDLESS = f"""
-    SELECT role_name, is_ours FROM {SCHEMA}.tenant_roles JOIN pg_roles ON rolname = role_name
+    SELECT role_name, {MADE_HERE}
+    FROM {SCHEMA}.tenant_roles JOIN pg_roles ON rolname = role_name
     WHERE current_setting('temp_file_limit') = '-1'
         AND NOT EXISTS (SELECT FROM unnest(rolconfig) AS one WHERE one ~ '^temp_file_limit=[0-9]')
     ORDER BY role_name
@@ -112,8 +114,8 @@ def limit_logins(connection: Connection) -> None:
     Where this user may not, all stays as it is, and `dangers` says so.
     """
     for query, limited in ((_UNLIMITED, _limited), (_ENDLESS, _with_small_files)):
-        for role, is_ours in connection.execute(query).fetchall():
-            if is_ours:
+        for role, is_made_here in connection.execute(query).fetchall():
+            if is_made_here:
                 with suppress(errors.InsufficientPrivilege), connection.transaction():
                     connection.execute(limited(role))
 

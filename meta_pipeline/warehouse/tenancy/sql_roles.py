@@ -15,7 +15,7 @@ from meta_pipeline.warehouse.errors import RoleRefused, RoleShutOut, TenantsNotA
 from meta_pipeline.warehouse.names import SCHEMA
 
 from .enforcement import enforcement
-from .groups import ENFORCE, group_names
+from .groups import ENFORCE, IS_MEMBER, MADE_HERE, group_names
 from .logins import MOST_CONNECTIONS, limit_logins
 
 # 192 bits: a password that is generated is never guessed.
@@ -92,7 +92,11 @@ _SESSIONS = """
     SELECT usesysid, count(*) FROM pg_stat_activity WHERE usesysid = ANY (%s::oid[])
     GROUP BY usesysid
 """
-_TENANT_OF = f"SELECT tenant, is_ours FROM {SCHEMA}.tenant_roles WHERE role_name = %s"
+_KNOWN = f"""
+    SELECT role_name, tenant, oid, {IS_MEMBER}, {MADE_HERE}
+    FROM {SCHEMA}.tenant_roles LEFT JOIN pg_roles ON rolname = role_name
+    WHERE role_name = %s
+"""
 _FORGET = f"DELETE FROM {SCHEMA}.tenant_roles WHERE role_name = %s"
 
 
@@ -107,8 +111,9 @@ def add_sql_role(
 ) -> str | None:
     """Make a login role that reads the tenant's rows and no others; give its password.
 
-    A role that was made here for the same tenant gets the new password. `is_there` takes one that
-    an administrator made instead, with its password, where it cannot get round the policies.
+    A role that was made here for the same tenant gets the new password; one that is gone since, as
+    after a restore, is made again. `is_there` takes one that an administrator made instead, with
+    its password, where it cannot get round the policies.
     The password is one that is made up unless given; Postgres is sent its SCRAM verifier alone.
     A role that is made here is limited (`limit_logins`). All happens or nothing. Raises
     RoleRefused, TenantUnknown, or TenantsNotApart before `enforce`.
@@ -119,22 +124,22 @@ def add_sql_role(
         raise RoleRefused(
             f"A password has at least {_SHORTEST} characters, on one line. Nothing was changed."
         )
-    known = connection.execute(_TENANT_OF, (role,)).fetchone()
-    if known is not None and known[0] != tenant:
+    known = _known(connection, role)
+    if known is not None and known.tenant != tenant:
         raise RoleRefused(
-            f"Role {role} is that of tenant {known[0]}: choose another name. Nothing was changed."
+            f"Role {role} is that of tenant {known.tenant}: choose another name. "
+            "Nothing was changed."
         )
+    is_made_here = known is not None and known.is_made_here
     secret = None if is_there else password or secrets.token_urlsafe(_PASSWORD_BYTES)
     try:
         with connection.transaction():
             # Whoever owns the role decides what it is: one of another's is only looked at.
             if secret is None:
                 _check_foreign(connection, tenant, role)
-            elif known is not None and known[1]:
-                _set_password(connection, role, secret, "ALTER")
             else:
-                _set_password(connection, role, secret, "CREATE")
-            _join(connection, tenant, role, at, is_ours=secret is not None)
+                _set_password(connection, role, secret, "ALTER" if is_made_here else "CREATE")
+            _join(connection, tenant, role, at, is_ours=is_made_here or secret is not None)
             limit_logins(connection)
     except errors.DuplicateObject as error:
         raise RoleRefused(
@@ -157,7 +162,7 @@ def drop_sql_roles(connection: Connection, tenant: str, roles: Sequence[str]) ->
     changes nothing, for a role that is not this tenant's or is not this user's to change.
     """
     logins = [_login(connection, tenant, role) for role in roles]
-    made = {login.oid: login.role for login in logins if login.is_ours and login.oid is not None}
+    made = {login.oid: login.role for login in logins if login.is_made_here}
     _shut_out(connection, made.values())
     with connection.transaction():
         for login in logins:
@@ -168,33 +173,39 @@ def drop_sql_roles(connection: Connection, tenant: str, roles: Sequence[str]) ->
 
 class _Login(NamedTuple):
     role: str
-    is_ours: bool
+    tenant: str
     oid: int | None
     """None where an administrator has dropped it."""
+    is_member: bool
+    is_made_here: bool
+
+
+def _known(connection: Connection, role: str) -> _Login | None:
+    row = connection.execute(_KNOWN, (role,)).fetchone()
+    return row and _Login(*row)
 
 
 def _login(connection: Connection, tenant: str, role: str) -> _Login:
-    known = connection.execute(_TENANT_OF, (role,)).fetchone()
+    known = _known(connection, role)
     if known is None:
         raise RoleRefused(f"Role {role} is that of no tenant. Nothing was changed.")
-    if known[0] != tenant:
+    if known.tenant != tenant:
         raise RoleRefused(
-            f"Role {role} is that of tenant {known[0]}, not of {tenant}. Nothing was changed."
+            f"Role {role} is that of tenant {known.tenant}, not of {tenant}. Nothing was changed."
         )
-    row = connection.execute("SELECT oid FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
-    return _Login(role, known[1], row and row[0])
+    return known
 
 
 def _part(connection: Connection, login: _Login, shut_out: list[str]) -> None:
     """Take the tenant from a login and drop one that was made here: all of it or nothing."""
     role, tenants = sql.Identifier(login.role), sql.Identifier(group_names(connection)[1])
-    parted = [sql.SQL("REVOKE {} FROM {}").format(tenants, role)]
-    if login.is_ours:
+    parted = [sql.SQL("REVOKE {} FROM {}").format(tenants, role)] if login.is_member else []
+    if login.is_made_here:
         parted.append(sql.SQL("DROP ROLE {}").format(role))
     try:
         with connection.transaction():
             connection.execute(_FORGET, (login.role,))
-            for statement in parted if login.oid is not None else []:
+            for statement in parted:
                 connection.execute(statement)
     except errors.DependentObjectsStillExist as error:
         owned = sql.SQL("DROP OWNED BY {}").format(role).as_string(connection)
@@ -280,7 +291,7 @@ def _join(connection: Connection, tenant: str, role: str, at: datetime, *, is_ou
     _, tenants = group_names(connection)
     connection.execute(
         f"INSERT INTO {SCHEMA}.tenant_roles (role_name, tenant, is_ours, added_at) "
-        "VALUES (%s, %s, %s, %s) ON CONFLICT (role_name) DO NOTHING",
+        "VALUES (%s, %s, %s, %s) ON CONFLICT (role_name) DO UPDATE SET is_ours = excluded.is_ours",
         (role, tenant, is_ours, at),
     )
     says_it = connection.info.server_version >= _GRANTS_INHERIT

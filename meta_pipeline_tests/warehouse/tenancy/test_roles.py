@@ -214,6 +214,64 @@ def test_policies_apply_to_a_login_that_inherits_nothing_but_them(kept_apart: Pl
     place.run(f'DROP ROLE "{role}"')
 
 
+def test_a_login_that_is_gone_is_made_again(kept_apart: Place) -> None:
+    """As after a restore into another server, whose dump names logins and makes none."""
+    place, role = kept_apart, f"{kept_apart.role}_acme"
+    with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
+        add_sql_role(connection, "acme", role, NOW)
+        connection.commit()
+        place.run(f'DROP ROLE "{role}"')
+        password = add_sql_role(connection, "acme", role, NOW)
+        connection.commit()
+        assert password is not None
+        with closing(login(place, role, password)) as one:
+            rows = one.execute("SELECT account_id FROM meta_ad_accounts").fetchall()
+        assert rows == [("act_1",)]
+        # An administrator's likewise, which is ours from then on.
+        connection.execute("UPDATE meta_ads.tenant_roles SET is_ours = false")
+        connection.commit()
+        place.run(f'DROP ROLE "{role}"')
+        add_sql_role(connection, "acme", role, NOW)
+        drop_sql_roles(connection, "acme", [role])
+    assert place.ask(f"SELECT FROM pg_roles WHERE rolname = '{role}'") == []
+
+
+def test_a_role_of_the_same_name_on_the_server_of_a_restore_is_nobody_elses_to_change(
+    kept_apart: Place,
+) -> None:
+    place, role = kept_apart, f"{kept_apart.role}_acme"
+    with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
+        add_sql_role(connection, "acme", role, NOW)
+        connection.commit()
+        # Whoever may drop the one may change the other.
+        place.run(f'DROP ROLE "{role}"', f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'its own'")
+        place.run(f'GRANT "{role}" TO {{role}} WITH ADMIN OPTION')
+        with closing(login(place, role, "its own")) as theirs:
+            with pytest.raises(RoleRefused, match="was not made here"):
+                add_sql_role(connection, "acme", role, NOW)
+            warehouse.keep_tenants_apart()
+            drop_sql_roles(connection, "acme", [role])
+            theirs.execute("SELECT 1")
+        login(place, role, "its own").close()
+        limits = place.ask(f"SELECT rolconnlimit FROM pg_roles WHERE rolname = '{role}'")
+        assert limits == [(-1,)]
+    place.run(f'DROP ROLE "{role}"')
+
+
+def test_a_role_that_a_restore_found_and_was_told_to_take_is_not_dropped_with_its_tenant(
+    kept_apart: Place,
+) -> None:
+    place, role = kept_apart, f"{kept_apart.role}_acme"
+    with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
+        add_sql_role(connection, "acme", role, NOW)
+        connection.commit()
+        place.run(f'DROP ROLE "{role}"', f'CREATE ROLE "{role}" LOGIN')
+        add_sql_role(connection, "acme", role, NOW, is_there=True)
+        drop_sql_roles(connection, "acme", [role])
+    assert place.ask(f"SELECT FROM pg_roles WHERE rolname = '{role}'") == [()]
+    place.run(f'DROP ROLE "{role}"')
+
+
 def test_who_syncs_without_owning_the_tables_goes_on(kept_apart: Place) -> None:
     place = kept_apart
     writer = f"{place.role}_writer"
