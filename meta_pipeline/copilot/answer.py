@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import Field
 
 from meta_pipeline.discreet import DiscreetModel
+from meta_pipeline.metrics import shortened
 
 # Programs that read it have a limited context, and more is no summary any more.
 MAX_ROWS = 200
 """Rows of one answer at most; `next_cursor` has the rest."""
-MAX_DAYS = 1_000
-"""Days named in each list of a page's `provenance` at most; `more_days` counts the rest."""
+_DAYS = ("settling_days", "missing_days", "contradicted_days")
 
 
 class Outcome(StrEnum):
@@ -69,21 +69,9 @@ class Provenance(DiscreetModel):
     sql: list[str] = Field(default_factory=list)
 
     def bounded(self) -> Provenance:
-        """With `MAX_DAYS` of each list at most, account by account, and the number of the others.
-
-        Every page of an answer carries it, and of a fleet the days alone are megabytes.
-        """
-        changes: dict[str, Any] = {"more_days": {}}
-        for name in ("settling_days", "missing_days", "contradicted_days"):
-            left, kept = MAX_DAYS, {}
-            for account, days in getattr(self, name).items():
-                kept[account] = days[:left]
-                left -= len(kept[account])
-            more = sum(map(len, getattr(self, name).values())) - (MAX_DAYS - left)
-            if more:
-                changes[name] = {account: days for account, days in kept.items() if days}
-                changes["more_days"][name] = more
-        return self.model_copy(update=changes)
+        """With `MOST_DAYS` of each list of days at most, and the number of the others."""
+        lists = {name: getattr(self, name) for name in _DAYS}
+        return self.model_copy(update=shortened(lists))
 
 
 class Answer(DiscreetModel):

@@ -71,6 +71,7 @@ def settling(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
     about = answer.provenance
     assert about is not None
     lists = {"settling": about.settling_days, "missing": about.missing_days}
+    metrics.Bound().check_rows(sum(len(days) for one in lists.values() for days in one.values()))
     rows = [
         {"account_id": account, "day": day, "state": state}
         for state, by_account in lists.items()

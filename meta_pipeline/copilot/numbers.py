@@ -78,6 +78,7 @@ def compared(
             kept = row_of.setdefault(key, {name: row[name] for name in keys})
             for name in wanted.metrics:
                 kept[f"{name}{'_before' if position else ''}"] = row[name]
+    metrics.Bound().check_rows(len(row_of))
     # Who was not there at all had a sum of nothing; a ratio of it is unknown.
     blank = {name: None if _is_ratio(present, name) else 0 for name in wanted.metrics}
     rows = [_difference(row, wanted.metrics, blank) for row in row_of.values()]
@@ -121,27 +122,39 @@ def _difference(
 
 def _by_window(warehouse: Warehouse, wanted: Wanted, now: datetime) -> Answer:
     """One row per attribution window (and group); a window nobody asked Meta for is left out."""
-    rows: Rows = []
-    abouts, notes, columns = [], [], []
-    by = [name for name in wanted.by or () if name != WINDOW]
-    for window in metrics.WINDOWS:
-        try:
-            result = _query(warehouse, wanted, wanted.date_range, now, by=by, attribution=window)
-        except metrics.ImpossibleQuestion as error:
-            notes.append(str(error))
-            continue
-        rows += [{WINDOW: window, **row} for row in result.rows]
-        abouts.append(result.about)
-        columns = [WINDOW, *result.columns]
-    if not abouts:
-        raise MetricsError(notes[0])
+    results, refused = _of_windows(warehouse, wanted, now)
+    if not results:
+        raise MetricsError(refused[0])
+    rows = [{WINDOW: window, **row} for window, one in results.items() for row in one.rows]
+    abouts = [one.about for one in results.values()]
+    columns = [WINDOW, *next(iter(results.values())).columns]
     # All windows are of the same days and accounts: one stands for all.
     about = provenance(warehouse, abouts[:1])
     about.sql = [one["sql"] for one in abouts]
     about.attribution = "each of the windows by itself"
     # Windows that were never asked for are no gap in the data.
-    notes = [*abouts[0]["notes"], *(note for note in notes if "is unknown, not zero" not in note)]
-    return _answer(_kept(rows, wanted, abouts[0]), columns, about, notes)
+    said = [*abouts[0]["notes"], *(one for one in refused if "is unknown, not zero" not in one)]
+    return _answer(_kept(rows, wanted, abouts[0]), columns, about, said)
+
+
+def _of_windows(
+    warehouse: Warehouse, wanted: Wanted, now: datetime
+) -> tuple[dict[str, metrics.Result], list[str]]:
+    """The rows of each window, all of them within the bound of one answer; why others have none."""
+    results, refused, count = {}, [], 0
+    by = [name for name in wanted.by or () if name != WINDOW]
+    for window in metrics.WINDOWS:
+        try:
+            result = _query(warehouse, wanted, wanted.date_range, now, by=by, attribution=window)
+        except metrics.TooMuch:
+            raise
+        except metrics.ImpossibleQuestion as error:
+            refused.append(str(error))
+            continue
+        count += len(result.rows)
+        metrics.Bound().check_rows(count)
+        results[window] = result
+    return results, refused
 
 
 def _labelled(warehouse: Warehouse, wanted: Wanted, now: datetime) -> tuple[Wanted, metrics.Result]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .answers.assembly import Result
+from .answers.completeness import MOST_DAYS, shortened
 from .answers.period import preset, today_in
 from .answers.places import PagePosition
 from .answers.query import accounts_of, answer, components, days_of, days_of_each, query
@@ -33,6 +34,7 @@ from .timeline import Happening, Timeline, timeline
 
 __all__ = [
     "DEFAULT_WINDOW",
+    "MOST_DAYS",
     "WINDOWS",
     "AgeMovement",
     "Bound",
@@ -81,6 +83,7 @@ __all__ = [
     "reconciliations",
     "rollup",
     "settling",
+    "shortened",
     "stale_days",
     "timeline",
     "today_in",

@@ -10,6 +10,7 @@ import pytest
 from meta_pipeline import copilot, metrics
 from meta_pipeline.copilot import Outcome
 from meta_pipeline.copilot.tools import Tools
+from meta_pipeline.metrics import Bound
 from meta_pipeline.warehouse import CannotTell
 from meta_pipeline.warehouse.silence import over_in
 from meta_pipeline_tests.metrics.counted import Counted
@@ -66,6 +67,32 @@ def test_as_many_days_as_nobody_reads_are_refused_before_they_are_compared(fleet
     assert "of 2,000 ad accounts together, are too many at once" in str(answer.message)
     assert "50,000 days at most" in str(answer.message)
     assert fleet.statements - before < 20
+
+
+def test_as_many_days_as_nobody_reads_are_not_listed(fleet: Counted) -> None:
+    asked = "which days are settling in the last {} days?"
+    answer = copilot.ask(fleet, asked.format(10), now=NOW)
+    assert (answer.outcome, answer.row_count) == (Outcome.ANSWERED, 10 * ACCOUNTS)
+    answer = copilot.ask(fleet, asked.format(60), now=NOW)
+    assert answer.outcome is Outcome.REFUSED
+    assert "more than 50,000 rows" in str(answer.message)
+
+
+def test_windows_and_periods_are_one_answer_of_so_many_rows_together(
+    fleet: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = Tools(fleet, lambda: NOW)
+    windows = {"metrics": ["spend"], "date_range": WEEK, "by": ["account", "attribution_window"]}
+    of_three = windows | {"accounts": [ACCOUNT, READ, "act_4"]}
+    found = tools.query_metrics(of_three, None, descending=True, cursor=None, limit=200)
+    assert len({row["attribution_window"] for row in found.rows}) == found.row_count / 3 > 1
+    compared = of_three | {"by": ["account"]}
+    assert tools.compare_periods(compared, None, None, 200).row_count == 3
+    # As many as one window or period has, and fewer than all have together.
+    monkeypatch.setattr(metrics, "Bound", lambda: Bound(rows=4))
+    refused = tools.query_metrics(of_three, None, descending=True, cursor=None, limit=200)
+    assert "more than 4 rows" in str(refused.message)
+    assert tools.compare_periods(compared, None, None, 200).row_count == 3
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from meta_pipeline.copilot.answer import MAX_DAYS, Answer, Outcome, Provenance
+from meta_pipeline.copilot.answer import Answer, Outcome, Provenance
 from meta_pipeline.copilot.cursor import cut
+from meta_pipeline.metrics import MOST_DAYS
 
 
 def page(accounts: int) -> Provenance:
@@ -18,12 +19,12 @@ def page(accounts: int) -> Provenance:
 
 def test_a_page_names_a_thousand_days_and_counts_the_others() -> None:
     found = page(4_000)
-    assert sum(map(len, found.settling_days.values())) == MAX_DAYS
-    assert found.more_days == {"settling_days": 400_000 - MAX_DAYS}
+    assert sum(map(len, found.settling_days.values())) == MOST_DAYS
+    assert found.more_days == {"settling_days": 400_000 - MOST_DAYS}
     assert len(found.model_dump_json()) < 20_000
 
 
 def test_a_page_names_all_days_where_they_are_few() -> None:
     found = page(10)
-    assert sum(map(len, found.settling_days.values())) == MAX_DAYS
+    assert sum(map(len, found.settling_days.values())) == MOST_DAYS
     assert found.more_days == {}

@@ -13,7 +13,7 @@ from typing import Any
 from psycopg import Connection
 
 from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Metric, MetricKind, Unit
-from meta_pipeline.metrics.errors import ImpossibleQuestion, TooMuch
+from meta_pipeline.metrics.errors import ImpossibleQuestion
 
 from .completeness import Completeness
 from .question import OPTIONAL_LEVELS, Bound, Question, how_to_read
@@ -59,11 +59,8 @@ def read_exactly(
     if bound:
         text = f"SELECT * FROM ({text}) AS answer LIMIT {bound.rows + 1}"
     rows = connection.execute(text, statement.params).fetchall()
-    if bound and len(rows) > bound.rows:
-        raise TooMuch(
-            f"The answer has more than {bound.rows:,} rows: ask for fewer days or accounts, "
-            "by less, or with a filter."
-        )
+    if bound:
+        bound.check_rows(len(rows))
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 

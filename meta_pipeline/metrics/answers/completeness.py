@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
@@ -14,6 +14,10 @@ from meta_pipeline.metrics.once import once_each
 from .contradiction import Contradiction, contradictions, sentences
 from .period import Period, today_in
 from .question import Question, as_arrays, rows_of_each, sync_command
+
+MOST_DAYS = 1_000
+"""Days that `shortened` names of each list at most."""
+_LISTS = ("missing_days", "settling_days", "future_days", "contradicted_days")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class Completeness:
         values: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
         del values["contradicted"], values["is_filtered"]
         values["contradicted_days"] = self.contradicted_days
-        for name in ("missing_days", "settling_days", "future_days", "contradicted_days"):
+        for name in _LISTS:
             values[name] = {
                 account: [day.isoformat() for day in days] for account, days in values[name].items()
             }
@@ -153,6 +157,26 @@ def completeness(
         contradicted=tuple(contradictions(connection, question)),
         is_filtered=bool(question.grouping.filters),
     )
+
+
+def shortened(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts with `MOST_DAYS` of each list of days at most, account by account.
+
+    `more_days` has how many others each list has. For each page of an answer: of a fleet the days
+    alone are megabytes.
+    """
+    short: dict[str, Any] = {**facts, "more_days": {}}
+    for name in _LISTS:
+        days = facts.get(name, {})
+        left, kept = MOST_DAYS, {}
+        for account in days:
+            if left:
+                kept[account] = days[account][:left]
+                left -= len(kept[account])
+        more = sum(map(len, days.values())) - (MOST_DAYS - left)
+        if more:
+            short[name], short["more_days"][name] = kept, more
+    return short
 
 
 _LEDGER = """

@@ -60,6 +60,14 @@ class Bound:
                 f"ask for fewer days or accounts, {most:,} days at most."
             )
 
+    def check_rows(self, rows: int) -> None:
+        """TooMuch where the answer has, or would have, more than may be."""
+        if rows > self.rows:
+            raise TooMuch(
+                f"The answer has more than {self.rows:,} rows: ask for fewer days or accounts, "
+                "by less, or with a filter."
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Account:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from meta_pipeline.metrics import Bound
+from meta_pipeline.metrics import MOST_DAYS, Bound
 from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.redaction import redact
 from meta_pipeline.settings import Settings
@@ -348,6 +348,22 @@ def test_metrics_are_asked_as_everywhere(mine: httpx2.Client) -> None:
     assert "leave it out" in problem(none, 400, "impossible_question")["detail"]
     both = {"metrics": ["reach"], "by": ["hour", "week"]}
     problem(mine.post("/metrics/query", json=both), 400, "impossible_question")
+
+
+def test_each_page_of_an_answer_names_a_thousand_days_and_counts_the_others(
+    mine: httpx2.Client,
+) -> None:
+    # Two accounts of which nothing was ever read.
+    question = {"metrics": ["spend"], "since": "2024-01-01", "until": "2025-12-31", "limit": 1}
+    for by in (None, ["account"]):
+        about = mine.post("/metrics/query", json=question | {"by": by}).json()["about"]
+        complete = about["completeness"]
+        assert sum(map(len, complete["missing_days"].values())) == MOST_DAYS
+        assert complete["days_asked"] == MOST_DAYS + complete["more_days"]["missing_days"] == 1462
+        assert len(str(about)) < 20_000
+    short = question | {"since": "2025-12-01"}
+    complete = mine.post("/metrics/query", json=short).json()["about"]["completeness"]
+    assert (sum(map(len, complete["missing_days"].values())), complete["more_days"]) == (62, {})
 
 
 def test_what_a_program_has_already_is_not_sent_again(mine: httpx2.Client) -> None:

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from meta_pipeline.discreet import DiscreetModel
-from meta_pipeline.metrics import Bound, answer, dictionary_of
+from meta_pipeline.metrics import Bound, answer, dictionary_of, shortened
 from meta_pipeline.warehouse.silence import QUESTION_SECONDS, over_in
 
 from .caller import Reader
@@ -126,11 +126,12 @@ def ask(caller: Reader, question: Question) -> Answer:
         )
     first = max(0, min(start, len(answered.rows)))
     after = first + question.limit
+    about = answered.about | {"completeness": shortened(answered.about["completeness"])}
     page = [{name: row[name] for name in answered.columns} for row in answered.rows[first:after]]
     return Answer(
         data=_plain(page),
         next_cursor=cursor_of(after) if after < len(answered.rows) else None,
-        about=_plain(answered.about),
+        about=_plain(about),
     )
 
 
