@@ -27,6 +27,9 @@ ROLLUP_COLUMNS = (
 )
 """Metrics with a typed column in the rollup tables; the others are in `other_metrics`."""
 
+CELLS_OF = "breakdown:"
+"""How the ledger's names of cells begin, before their breakdowns."""
+
 
 class Rows(StrEnum):
     """What kind of rows a source has."""
@@ -83,7 +86,7 @@ def breakdown(level: str, names: str) -> Source:
         Rows.BREAKDOWN,
         "meta_ads.meta_insights_breakdown",
         f"f.entity_type = '{level}' AND f.breakdown = '{names}'",
-        f"breakdown:{names}",
+        f"{CELLS_OF}{names}",
         level,
     )
 

@@ -175,7 +175,7 @@ class Rows:
         """Note days in the ledger, as read at `at` by a sync."""
         for day in days:
             self.connection.execute(
-                "INSERT INTO meta_ads.sync_windows VALUES (%s, %s, %s, %s, 0, %s, %s)"
+                "INSERT INTO meta_ads.sync_windows VALUES (%s, %s, %s, %s, 1, %s, %s)"
                 " ON CONFLICT (account_id, dataset, date_start)"
                 " DO UPDATE SET fetched_at = excluded.fetched_at, is_final = excluded.is_final,"
                 " sync_run_id = excluded.sync_run_id",

@@ -28,6 +28,7 @@ def cell(rows: Rows, names: str, values: dict[str, str], ad: str = "a1", **numbe
         data_as_of=READ_AT,
         **({"spend": 0, "impressions": 0, "clicks": 0} | numbers),
     )
+    rows.fetched([TODAY], dataset=f"breakdown:{names}")
 
 
 def hour(rows: Rows, at: int, **numbers: Any) -> None:

@@ -9,9 +9,17 @@ from psycopg import Connection
 from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW
 from meta_pipeline.metrics.errors import ImpossibleQuestion
 from meta_pipeline.metrics.once import once_each
-from meta_pipeline.metrics.source import Rows, Source, breakdown, daily, finest, hourly, rollup
+from meta_pipeline.metrics.source import (
+    CELLS_OF,
+    Rows,
+    Source,
+    breakdown,
+    daily,
+    finest,
+    hourly,
+    rollup,
+)
 from meta_pipeline.metrics.stale_days import days_behind
-from meta_pipeline.model.level import LEVELS
 from meta_pipeline.words import times
 
 from . import statement
@@ -22,10 +30,13 @@ _EACH = """
     unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
         AS asked (account_id, since, until)
 """
+# From the ledger: cells are the most rows there are. Of a day whose breakdown Meta refused it has
+# none, and those of fewer breakdowns under their own name.
 _CELLS = f"""
-    SELECT DISTINCT asked.account_id, f.breakdown, f.entity_type
+    SELECT DISTINCT asked.account_id, substr(f.dataset, length('{CELLS_OF}') + 1)
     FROM {_EACH}
-    JOIN meta_ads.meta_insights_breakdown AS f ON {statement.OF_ASKED}
+    JOIN meta_ads.sync_windows AS f ON {statement.OF_ASKED}
+    WHERE starts_with(f.dataset, '{CELLS_OF}') AND (f.rows > 0 OR f.kept_rows > 0)
 """
 # Newest first, by index: of an account that has the window at all some row has it soon.
 _HAVING = f"""
@@ -99,35 +110,29 @@ def _days_behind(connection: Connection[Any], question: Question) -> dict[str, i
 
 
 def _breakdown_source(connection: Connection[Any], question: Question) -> tuple[Source, list[str]]:
-    """Cells of exactly these breakdowns, or of more of them (added up), fine enough."""
+    """Cells of exactly these breakdowns, or of more of them, added up."""
     wanted = set(question.grouping.breakdowns)
-    coarsest = LEVELS.index(finest([*question.grouping.levels, "account"]))
     cells = once_each(
         connection,
         "cells",
         question.asked,
         lambda some: rows_of_each(some, connection.execute(_CELLS, as_arrays(some))),
     )
-    kept = {one for of_account in cells.values() for one in of_account}
-    fits = [
-        # In the order of `min`: the fewest breakdowns and the coarsest level are the fewest rows.
-        (len(names.split(",")), LEVELS.index(level), names, level)
-        for names, level in kept
-        if wanted <= set(names.split(",")) and LEVELS.index(level) >= coarsest
-    ]
+    kept = {names for of_account in cells.values() for (names,) in of_account}
+    # The fewest breakdowns are the fewest rows.
+    fits = [(len(one.split(",")), one) for one in kept if wanted <= set(one.split(","))]
     if not fits:
-        known = sorted({names for names, _ in kept})
         raise ImpossibleQuestion(
             f"No rows by {', '.join(sorted(wanted))} are kept for these days"
-            + (f" (there are: {'; '.join(known)})" if known else "")
+            + (f" (there are: {'; '.join(sorted(kept))})" if kept else "")
             + ". Fetch them: "
             + sync_command(
                 question.account_ids, question.period, "--breakdown", ",".join(sorted(wanted))
             )
         )
-    _, _, names, level = min(fits)
+    _, names = min(fits)
     note = [] if set(names.split(",")) == wanted else [f"Added up from the cells of {names}."]
-    return breakdown(level, names), note
+    return breakdown("ad", names), note
 
 
 def check_window_kept(connection: Connection[Any], question: Question, source: Source) -> None:

@@ -97,6 +97,20 @@ def test_the_last_of_many_chunks_reads_the_rows_of_that_chunk(
             assert indexes_used(connection, sums) == {index}
 
 
+def test_some_of_many_in_cells_are_found_without_the_cells_of_all(
+    many: Rows, warehouse: Warehouse
+) -> None:
+    with (
+        warehouse.of_tenant(DEFAULT_TENANT).snapshot() as seen,
+        seen.connection() as connection,
+    ):
+        before = rows_read(connection, *TABLES, "sync_windows")
+        check_chunk(seen, 0, level="ad", breakdown=["country"])
+        read = rows_read(connection, *TABLES, "sync_windows") - before
+        # Beside their own rows the ledger: which breakdowns there are, and which days are whole.
+        assert CHUNK * DAYS <= read <= CHUNK * DAYS + 10 * DAYS
+
+
 def test_what_is_in_one_campaign_or_ad_set_is_found_by_its_own_rows(
     many: Rows, warehouse: Warehouse
 ) -> None:
