@@ -16,7 +16,7 @@ from .source import ROLLUP_COLUMNS, Rows, Source
 _IS_NUMBER = r"'^-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,2})?$'"
 """Longer ones are no counts of Meta's, and 1e999999 would end the statement."""
 VALUE_KEY = "value"
-_ALIKE = attrgetter(*sorted(Metric.model_fields.keys() - WORDS_OF_METRIC - {"actions"}))
+_ALIKE = attrgetter(*sorted(Metric.model_fields.keys() - WORDS_OF_METRIC - {"actions", "add"}))
 """What makes the SQL of two definitions of a metric another, but for the action types in it."""
 GOAL_JOIN = "LEFT JOIN meta_ads.adset_goals AS goal ON goal.adset_id = f.adset_id"
 
@@ -37,6 +37,7 @@ class Expressions:
     params: dict[str, Any] = field(default_factory=dict)
     maps: dict[tuple[ActionList, str], str] = field(default_factory=dict)
     own: dict[str, str] = field(default_factory=dict)
+    places: dict[tuple[type, Any], str] = field(default_factory=dict)
     needs_goal: bool = False
 
     def summand(self, key: str) -> str:
@@ -62,11 +63,8 @@ class Expressions:
 
     def bind(self, value: Any) -> str:
         """A placeholder for `value`; equal values share one."""
-        for name, known in self.params.items():
-            # By type too: True equals 1, and a date equals no text but a datetime may equal a date.
-            if type(known) is type(value) and known == value:
-                return f"%({name})s"
-        name = f"e{len(self.params)}"
+        # By type too: True equals 1, and a date equals no text but a datetime may equal a date.
+        name = self.places.setdefault((type(value), value), f"e{len(self.params)}")
         self.params[name] = value
         return f"%({name})s"
 
@@ -94,7 +92,10 @@ class Expressions:
             # The last one is the general definition, which is the ELSE.
             for position, variant in enumerate(self.dictionary.variants(key, account)[:-1]):
                 is_always = variant.days == (date.min, date.max)
-                arm = (position, is_always, _ALIKE(variant.metric))
+                # Metrics that it adds up are written into the arm; its action types are looked up.
+                add = variant.metric.add
+                added = [name for name in sorted(add) if name in self.dictionary.metrics]
+                arm = (position, is_always, bool(add), *added, _ALIKE(variant.metric))
                 arms.setdefault(arm, {})[account] = variant
         # An account's own are tried in their order.
         return [arms[arm] for arm in sorted(arms, key=lambda arm: int(arm[0]))]
@@ -107,7 +108,7 @@ class Expressions:
             return f"WHEN {self._holds(account, one)} THEN {write(one.metric, ())}"
         # Thousands of arms would be tried for each row: it looks its own days and types up.
         own = {
-            account: [*map(str, variant.days), *variant.metric.actions]
+            account: [*map(str, variant.days), *self._types(variant.metric)]
             for account, variant in alike.items()
         }
         place = self.bind(json.dumps(own))
@@ -148,7 +149,7 @@ class Expressions:
         if not self.source.lists_actions:
             return self._stored(metric)
         if metric.add:
-            return f"({' + '.join(self._addend(metric, name) for name in metric.add)})"
+            return self._added(metric, types)
         if metric.by_goal:
             # The join costs a look-up for each row, so it is there only where a goal decides.
             self.needs_goal = True
@@ -166,12 +167,19 @@ class Expressions:
             )
         if metric.column:
             return self._money(metric, f"coalesce(f.{metric.column}, 0)")
-        return self._money(metric, self._first_present(metric, types))
+        return self._first_present(metric, types)
 
-    def _addend(self, metric: Metric, name: str) -> str:
-        if name in self.dictionary.metrics:
-            return self.summand(name)
-        return self._first_present(metric.model_copy(update={"actions": (name,), "add": ()}))
+    def _added(self, metric: Metric, types: Sequence[str]) -> str:
+        parts = [self.summand(name) for name in metric.add if name in self.dictionary.metrics]
+        parts += [self._first_present(metric, [one]) for one in types or self._bound(metric)]
+        return f"({' + '.join(parts)})"
+
+    def _types(self, metric: Metric) -> list[str]:
+        """The action types in a definition; other names that it adds up are those of metrics."""
+        return [*metric.actions, *(n for n in metric.add if n not in self.dictionary.metrics)]
+
+    def _bound(self, metric: Metric) -> list[str]:
+        return [f"{self.bind(name)}::text" for name in self._types(metric)]
 
     def _stored(self, metric: Metric) -> str:
         if metric.key in ROLLUP_COLUMNS:
@@ -179,13 +187,12 @@ class Expressions:
         value = f"coalesce((f.other_metrics ->> {self.bind(metric.key)}::text)::numeric, 0)"
         return self._money(metric, value)
 
-    def _first_present(self, metric: Metric, types: Sequence[str] = ()) -> str:
+    def _first_present(self, metric: Metric, types: Sequence[str]) -> str:
         """The number of the first action type the row has; a present type without it is zero."""
         window = self.attribution if metric.window == DEFAULT_WINDOW else metric.window
         by_type = self._by_type(metric.list, window)
-        types = types or [f"{self.bind(name)}::text" for name in metric.actions]
-        values = (f"({by_type} ->> {name})::numeric" for name in types)
-        return f"coalesce({', '.join(values)}, 0)"
+        values = (f"({by_type} ->> {name})::numeric" for name in types or self._bound(metric))
+        return self._money(metric, f"coalesce({', '.join(values)}, 0)")
 
     def _by_type(self, listed: ActionList, window: str) -> str:
         """The row's numbers by action type, as one object."""

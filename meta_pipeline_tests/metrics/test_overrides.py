@@ -40,6 +40,9 @@ CHANGES = [
     ("registrations", {"actions": ["like", "lead", "omni_purchase"], "display_name": "Bookings"}),
     ("registrations", {"window": "7d_click"}),
     ("registrations", {"add": ["page_likes", "purchases"]}),
+    ("registrations", {"add": ["lead", "like"]}),
+    ("registrations", {"add": ["page_likes", "lead", "omni_purchase"]}),
+    ("registrations", {"add": ["link_click", "page_likes"]}),
     ("page_likes", {"actions": ["link_click"], "window": "7d_click"}),
     ("cpa", {"denominator": "registrations"}),
     ("cpa", {"denominator": "leads", "scale": 10}),
@@ -278,14 +281,23 @@ def client(n: int) -> list[Counted]:
     ]
 
 
-def of_clients(clients: int) -> tuple[Dictionary, list[str]]:
-    dictionary = with_overrides([one for n in range(clients) for one in client(n)])
+def client_of_some(n: int) -> list[Counted]:
+    """A client with two or three conversions of its own, which are added up."""
+    own = [f"offsite_conversion.custom.{n * 10 + place}" for place in range(2 + n % 2)]
+    about: dict[str, Any] = {"account": f"act_{n}", "note": "own conversions"}
+    return [Counted.model_validate({**about, "metric": "registrations", "add": own}), client(n)[1]]
+
+
+def of_clients(
+    clients: int, of_one: Callable[[int], list[Counted]] = client
+) -> tuple[Dictionary, list[str]]:
+    dictionary = with_overrides([one for n in range(clients) for one in of_one(n)])
     return dictionary, [f"act_{n}" for n in range(clients)]
 
 
-def asked_of(clients: int) -> str:
+def asked_of(clients: int, of_one: Callable[[int], list[Counted]] = client) -> str:
     """All that a question does with the overrides of its accounts; the SQL of it."""
-    dictionary, accounts = of_clients(clients)
+    dictionary, accounts = of_clients(clients, of_one)
     asked = question(dictionary, accounts, ["cpa", "registrations", "results"])
     assert len(set(map(dictionary.version, accounts))) == clients
     assert asked.parts_by_goal == set()
@@ -311,8 +323,49 @@ def test_four_times_the_overrides_are_four_times_the_work(work: Callable[[int], 
     assert counts[1] < 4.1 * counts[0]
 
 
-def test_the_statement_is_as_long_for_a_thousand_conversions_as_for_ten() -> None:
-    assert asked_of(1_000).count("WHEN") == asked_of(10).count("WHEN")
+@pytest.mark.parametrize("of_one", [client, client_of_some])
+def test_the_statement_is_as_long_for_a_thousand_conversions_as_for_ten(
+    of_one: Callable[[int], list[Counted]],
+) -> None:
+    assert asked_of(1_000, of_one).count("WHEN") == asked_of(10, of_one).count("WHEN")
+
+
+class Compared(str):
+    """Counts how often it is compared with another."""
+
+    times = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Compared.times += 1
+        return super().__eq__(other)
+
+
+def test_a_value_is_compared_with_those_it_may_equal_and_not_with_all() -> None:
+    written = Expressions(read_dictionary(), daily("ad"))
+    places = [written.bind(Compared(n)) for n in (*range(1_000), *range(1_000))]
+    assert places[:1_000] == places[1_000:]
+    assert len({*places}) == len(written.params) == 1_000
+    assert len({written.bind(one) for one in (1, True, "1")}) == 3
+    assert Compared.times <= 2_000
+
+
+def test_amounts_that_are_added_up_are_exchanged_as_others_are(delivered: Rows) -> None:
+    source, days = daily("ad"), (None, None)
+    for changes in ({"actions": ["lead"]}, {"add": ["lead"]}):
+        own = override("act_1", "revenue", days, list="actions", **changes)
+        sums: list[Any] = []
+        for factor in ("", "2"):
+            written = Expressions(with_overrides([own]), source, ("act_1",), money_factor=factor)
+            sums += (
+                delivered.connection.execute(
+                    f"SELECT sum({written.summand('revenue')}) FROM {source.table} AS f"
+                    f" {written.joins} WHERE f.account_id = 'act_1' AND {source.condition}",
+                    written.params,
+                ).fetchone()
+                or ()
+            )
+        assert sums[1] == 2 * sums[0] > 0
 
 
 def leads_to(account: str, metric: str, other: str, since: str = "", until: str = "") -> Override:
