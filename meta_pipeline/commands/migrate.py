@@ -22,7 +22,7 @@ from meta_pipeline.warehouse import WarehouseError, connect, create_dagster_sche
 from meta_pipeline.warehouse.connect import READER, Connection
 from meta_pipeline.warehouse.errors import CannotTell, MigrationBusy, WarehouseUnavailable
 from meta_pipeline.warehouse.faults import explained
-from meta_pipeline.warehouse.locks import refuse_shared_sessions
+from meta_pipeline.warehouse.locks import named_lock_holder, refuse_shared_sessions
 from meta_pipeline.warehouse.migrator import head, pending
 from meta_pipeline.warehouse.migrator import migrate as migrate_ours
 
@@ -32,12 +32,15 @@ from .terminal.console import say, warn
 from .terminal.options import length
 
 _APPLICATION_NAME = "meta_pipeline migrate"
-_LOCK = "SELECT pg_advisory_lock(hashtextextended('meta_ads:dagster_tables', 0))"
+_LOCK_NAME = "meta_ads:dagster_tables"
+_LOCK = f"SELECT pg_advisory_lock(hashtextextended('{_LOCK_NAME}', 0))"
 # Alembic's traceback ends with what is wrong; what stands before it are its frames.
 _TAIL_LINES = 15
 # Whoever read Dagster's tables and went home with the transaction open holds a lock that its
 # migration needs, and behind a migration that waits everybody else does. It is tried again.
 _LOCK_SECONDS = 10.0
+# Ten minutes for whoever migrates already.
+_MOST_WAITS = 60
 # An index on a long history takes its time.
 _LONGEST_SECONDS = 3_600.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 30.0
@@ -168,17 +171,37 @@ def _migrate_dagster(settings: Settings, url: str) -> None:
     ):
         if _is_migrated(connection):
             return
-        connection.execute(_LOCK)
+        take_turn(connection)
         # Whoever held the lock has done it, as a rule.
         if _is_migrated(connection):
             return
         for (statement,) in connection.execute(_HALF_BUILT).fetchall():
-            connection.execute(f"SET lock_timeout = '{_LOCK_SECONDS * 1000:.0f}ms'")
             connection.execute(statement)
         _run_dagsters(settings, url)
         # The owner of the tables alone may leave word; without it the next one looks again.
         with suppress(psycopg.errors.InsufficientPrivilege):
             connection.execute(_LEAVE_WORD.format(sql.Literal(_word())))
+
+
+def take_turn(connection: Connection) -> None:
+    """Wait for whoever else migrates Dagster's tables, and say who; MigrationBusy after a while.
+
+    From then on the connection waits as long for any other lock as it did between two looks.
+    """
+    connection.execute(f"SET lock_timeout = '{_LOCK_SECONDS * 1000:.0f}ms'")
+    for turn in range(_MOST_WAITS):
+        with suppress(psycopg.errors.LockNotAvailable):
+            connection.execute(_LOCK)
+            return
+        name, role, since = named_lock_holder(connection, _LOCK_NAME)
+        who = f"{name or 'another process'}{f' as role {role}' if role else ''}"
+        who += f", connected since {since:%Y-%m-%d %H:%M:%S %Z}" if since else ""
+        if turn == 0:
+            warn(f"Dagster's tables are being migrated by {who}: waiting for it.")
+    raise MigrationBusy(
+        f"Dagster's tables are being migrated by {who}. It did not finish in "
+        f"{_MOST_WAITS * _LOCK_SECONDS:.0f} s: let it, or end it, and start again."
+    )
 
 
 def _is_migrated(connection: Connection) -> bool:

@@ -30,7 +30,7 @@ _HOLDER = """
         activity.backend_start
     FROM pg_locks AS held
     JOIN pg_stat_activity AS activity USING (pid)
-    CROSS JOIN hashtextextended('meta_ads:sync:' || %s, 0) AS key
+    CROSS JOIN hashtextextended(%s, 0) AS key
     WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
       AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
       AND held.classid::bigint = (key >> 32) & 4294967295
@@ -83,12 +83,19 @@ def accounts_lock(url: str, account_ids: Sequence[str], *, holder: str) -> Itera
 def lock_holder(
     connection: Connection, account_id: str
 ) -> tuple[str | None, str | None, datetime | None]:
-    """Who syncs the account now, and since when; nothing when nobody does.
+    """Who syncs the account now, and since when; nothing when nobody does."""
+    return named_lock_holder(connection, f"meta_ads:sync:{account_id}")
+
+
+def named_lock_holder(
+    connection: Connection, name: str
+) -> tuple[str | None, str | None, datetime | None]:
+    """Who holds the advisory lock of this name, as whom and since when it is connected.
 
     The application name is whatever a program says of itself, the role is not; it is None for our
     own. Since when another role is connected only those know whom Postgres shows its statistics.
     """
-    row = connection.execute(_HOLDER, (account_id,)).fetchone()
+    row = connection.execute(_HOLDER, (name,)).fetchone()
     return (None, None, None) if row is None else (row[0], row[1], row[2])
 
 

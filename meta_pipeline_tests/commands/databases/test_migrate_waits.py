@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 from meta_pipeline.commands import migrate
-from meta_pipeline.commands.migrate import DagsterNotMigrated, ended
+from meta_pipeline.commands.migrate import DagsterNotMigrated, ended, take_turn
+from meta_pipeline.warehouse import MigrationBusy
 from meta_pipeline_tests.commands.databases.database_shell import Shell, shell, sim
 from meta_pipeline_tests.orchestration.instances import dagster_template
 from meta_pipeline_tests.postgres import TestPostgres
@@ -68,6 +69,24 @@ def test_where_it_is_done_nobody_waits(
         assert "its own migrations would run" in shell.run(url, "migrate", "--plan").output
         assert shell.run(url, "migrate").exit_code == 0
         assert "nothing to do" in shell.run(url, "migrate", "--plan").output.splitlines()[-1]
+
+
+def test_who_migrates_already_is_named_and_not_waited_for_without_an_end(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(migrate, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(migrate, "_MOST_WAITS", 2)
+    with (
+        psycopg.connect(database_url, autocommit=True) as connection,
+        psycopg.connect(database_url, autocommit=True, application_name="web-1") as other,
+    ):
+        other.execute(migrate._LOCK)
+        with pytest.raises(MigrationBusy, match=r"by web-1, connected since .*let it"):
+            take_turn(connection)
+        assert capsys.readouterr().err.count("being migrated by web-1") == 1
+        other.execute("SELECT pg_advisory_unlock_all()")
+        take_turn(connection)
+        assert capsys.readouterr().err == ""
 
 
 def test_a_child_that_does_not_end_is_ended_with_what_it_started(tmp_path: Path) -> None:
