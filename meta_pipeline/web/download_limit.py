@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,7 +20,9 @@ _LONGEST_SECONDS = 600.0
 class Downloads:
     """Those of one process; a slow reader must not keep the pages of all others waiting.
 
-    `longest_seconds` is how long one may take; what is not read by then is broken off.
+    Nobody holds more than are free: a tenant that is alone has two of three, and who comes beside
+    it finds one. `longest_seconds` is how long one may take; what is not read by then is broken
+    off.
     """
 
     def __init__(
@@ -30,22 +33,30 @@ class Downloads:
     ) -> None:
         self._most, self._patience_seconds = most, patience_seconds
         self.longest_seconds = longest_seconds
-        self._free = threading.BoundedSemaphore(most)
+        self._held: Counter[str] = Counter()
+        self._changed = threading.Condition()
 
     @contextmanager
-    def one_more(self) -> Iterator[None]:
+    def one_more(self, whose: str) -> Iterator[None]:
         """One download; HTTPException (503) while as many as may be are under way.
 
         Waits a little for one of them, and no longer: the thread that waits is one of those that
         answer pages, and a browser that waits long for a file asks for it again.
         """
-        if not self._free.acquire(timeout=self._patience_seconds):
-            raise HTTPException(
-                503,
-                f"{self._most} tables are being downloaded at this moment: try again when one of "
-                "them is done.",
-            )
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._has_one(whose), self._patience_seconds):
+                raise HTTPException(
+                    503,
+                    "As many tables as may be are being downloaded at this moment: try again when "
+                    "one of them is done.",
+                )
+            self._held[whose] += 1
         try:
             yield
         finally:
-            self._free.release()
+            with self._changed:
+                self._held[whose] -= 1
+                self._changed.notify_all()
+
+    def _has_one(self, whose: str) -> bool:
+        return self._held[whose] < self._most - self._held.total()

@@ -160,7 +160,7 @@ def test_who_keeps_a_download_open_and_reads_nothing_keeps_it_for_so_long() -> N
     downloads = Downloads(most=1, patience_seconds=0, longest_seconds=0.01)
 
     def lines() -> Generator[str, None, None]:
-        with downloads.one_more():
+        with downloads.one_more("acme"):
             while True:
                 yield "row\n"
 
@@ -174,7 +174,7 @@ def test_who_keeps_a_download_open_and_reads_nothing_keeps_it_for_so_long() -> N
     rest = lines()
     file = File(next(rest), rest, longest_seconds=downloads.longest_seconds)
     asyncio.run(file({"type": "http", "asgi": {"spec_version": "2.3"}}, silent, stalled))
-    with downloads.one_more():
+    with downloads.one_more("acme"):
         pass
 
 
@@ -182,13 +182,25 @@ def test_more_downloads_than_may_be_are_refused_in_words(
     browser: httpx2.Client, site: Site
 ) -> None:
     with ExitStack() as held:
-        for _ in range(MOST):
-            held.enter_context(site.downloads.one_more())
+        for number in range(MOST):
+            held.enter_context(site.downloads.one_more(f"tenant-{number}"))
         answer = browser.get(TABLE)
         assert answer.status_code == 503
         assert "being downloaded" in answer.text
         assert browser.get("/campaigns").status_code == 200
     assert browser.get(TABLE).status_code == 200
+
+
+def test_a_tenant_leaves_a_place_to_others_however_much_it_downloads(
+    browser: httpx2.Client, site: Site
+) -> None:
+    with ExitStack() as held:
+        for _ in range(MOST - 1):
+            held.enter_context(site.downloads.one_more("acme"))
+        with pytest.raises(HTTPException):
+            held.enter_context(site.downloads.one_more("acme"))
+        assert browser.get(TABLE).status_code == 200
+    assert _is_free(site)
 
 
 def test_who_comes_when_all_places_are_taken_has_the_next_that_is_free() -> None:
@@ -197,10 +209,10 @@ def test_who_comes_when_all_places_are_taken_has_the_next_that_is_free() -> None
 
     def come() -> None:
         began.set()
-        with downloads.one_more():
+        with downloads.one_more("acme"):
             had.set()
 
-    with downloads.one_more():
+    with downloads.one_more("acme"):
         other = threading.Thread(target=come, daemon=True)
         other.start()
         assert began.wait(PATIENCE_SECONDS)
@@ -221,8 +233,8 @@ def _is_free(site: Site) -> bool:
     """Whether as many downloads as may be could begin now."""
     with ExitStack() as held:
         try:
-            for _ in range(MOST):
-                held.enter_context(site.downloads.one_more())
+            for number in range(MOST):
+                held.enter_context(site.downloads.one_more(f"tenant-{number}"))
         except HTTPException:
             return False
     return True

@@ -69,7 +69,7 @@ def campaigns_csv(visit: Visit) -> Response:
     with ExitStack() as failed:
         # Closed with what went wrong: who lends the tables says what that means.
         failed.push(until)
-        until.enter_context(visit.site.downloads.one_more())
+        until.enter_context(visit.site.downloads.one_more(visit.visitor.tenant))
         dictionary = metrics.dictionary_of(own.warehouse)
         view = TableView.read(visit.request.query_params, dictionary)
         lines = _lines(own, view, dictionary, until)
