@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -25,6 +26,14 @@ class Cell:
 
     of: tuple[str, ...]
     values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The cells of an entity, in order, and how many more it has."""
+
+    shown: Sequence[Cell] = ()
+    more: int = 0
 
 
 def numbers_of(
@@ -70,10 +79,12 @@ def cells_of(
     days: DateRange,
     attribution: str,
     now: datetime,
-) -> tuple[dict[str, list[Cell]], Sequence[str]]:
+    most: int | None = None,
+) -> tuple[dict[str, Cells], Sequence[str]]:
     """The chosen metrics of each of `ids` by the cells of a breakdown that delivered, and notes.
 
-    The first metric says which cell comes first. What is not stored is said in a note.
+    The first metric says which cell comes first; `most` of them each are read, without it all.
+    What is not stored is said in a note.
     """
     if not ids or not breakdown:
         return {}, ()
@@ -86,11 +97,17 @@ def cells_of(
         "attribution": attribution,
         "now": now,
     }
-    together = _together(warehouse, dictionary, chosen, (f"{level}_id", *breakdown), asked)
-    cells: dict[str, list[Cell]] = {}
+    together = _together(
+        warehouse, dictionary, chosen, (f"{level}_id", *breakdown), asked, most=most
+    )
+    rows_of, found = together.about.get("rows_of", {}), defaultdict[str, list[Cell]](list)
     for (entity_id, *of), values in together.values.items():
-        cells.setdefault(entity_id, []).append(Cell(tuple(of), values))
-    return cells, together.notes
+        found[entity_id].append(Cell(tuple(of), values))
+    return {
+        # Of people alone all were read.
+        one: Cells(some[:most], rows_of.get(one, len(some)) - len(some[:most]))
+        for one, some in found.items()
+    }, together.notes
 
 
 def stored_breakdowns(
@@ -157,6 +174,8 @@ def _together(
     chosen: Sequence[Metric],
     keys: Sequence[str],
     asked: Mapping[str, Any],
+    *,
+    most: int | None = None,
 ) -> _Found:
     additive = [one.key for one in chosen if dictionary.is_additive(one)]
     people = [one.key for one in chosen if not dictionary.is_additive(one)]
@@ -166,10 +185,14 @@ def _together(
     # Two questions: one that counts people may have no answer, and must not take the others with
     # it.
     questions = [names for names in (additive, people) if names]
+    lead: list[str] = []
     while questions:
-        names = questions.pop(0)
+        names = [*lead, *questions.pop(0)]
+        leading = most if names[0] not in people else None
         try:
-            answer = metrics.answer(warehouse, metrics=names, bound=metrics.Bound(), **asked)
+            answer = metrics.answer(
+                warehouse, metrics=names, bound=metrics.Bound(), leading=leading, **asked
+            )
         except metrics.TooMuch:
             raise
         except metrics.MixedCurrencies:
@@ -177,7 +200,7 @@ def _together(
                 "Amounts have no total: these accounts have several currencies. Choose an account."
             )
             others = [one for one in names if not dictionary.has_money(dictionary.metric(one))]
-            questions += [others] if others else []
+            questions = [others, *questions] if others else questions
             continue
         except metrics.ImpossibleQuestion as error:
             notes.append(str(error))
@@ -186,5 +209,7 @@ def _together(
             key = tuple("" if row[name] is None else str(row[name]) for name in keys)
             values.setdefault(key, {}).update({name: row[name] for name in names})
         about = about or answer.about
+        # Of all questions the same rows come first.
+        lead = names[:1] if leading else []
         notes += answer.about["notes"]
     return _Found(values, about, tuple(dict.fromkeys(notes)))

@@ -17,10 +17,9 @@ from meta_pipeline.metrics.errors import ImpossibleQuestion
 
 from .completeness import Completeness
 from .question import OPTIONAL_LEVELS, Bound, Question, how_to_read
-from .statement import BUCKETS, Statement, split
+from .statement import BUCKETS, ROW_IMPRESSIONS, Statement, split
 
 Row = dict[str, Any]
-_IMPRESSIONS = "/impressions"
 _TIMES = ("week", "month", "day", "hour")
 _WHOLE = (Unit.COUNT, Unit.PEOPLE)
 _DEFAULT_WINDOW = "default (each ad set's own setting; 7d_click + 1d_view unless changed)"
@@ -173,7 +172,7 @@ def _check_people(question: Question, rows: list[Row]) -> list[str]:
     columns = [name for name in ("reach", "frequency", "unique_clicks") if name in named]
     shown, lacking = 0, 0
     for row in rows:
-        impressions = row[_IMPRESSIONS]
+        impressions = row[ROW_IMPRESSIONS]
         if impressions == 0:
             row.update({name: 0.0 for name in columns if row[name] is None})
         elif impressions is not None and impressions > 0:

@@ -108,11 +108,15 @@ def answer(
     zeros: bool = True,
     now: datetime | None = None,
     bound: Bound | None = None,
+    leading: int | None = None,
 ) -> Result:
     """The answer of `query` as plain rows, without pandas: for pages, programs and the terminal.
 
     `date_range` may have days of its own for each account, too, by id. Raises TooMuch, too, for
     what goes beyond `bound`.
+
+    `leading` keeps so many rows of each value of what `by` names first, those that the first metric
+    puts first, which adds up; how many there are of each is in `about["rows_of"]`.
     """
     moment = now or datetime.now(UTC)
     sent = [name for name in dict.fromkeys(metrics) if is_sent(name)]
@@ -132,7 +136,7 @@ def answer(
             now=moment,
             bound=bound,
         )
-        result = _answer(connection, question, zeros=zeros, now=moment)
+        result = _answer(connection, question, zeros=zeros, now=moment, leading=leading)
         if not sent:
             return result
         if not own:
@@ -230,13 +234,20 @@ def accounts_of(
 
 
 def _answer(
-    connection: Connection[Any], question: Question, *, zeros: bool, now: datetime
+    connection: Connection[Any],
+    question: Question,
+    *,
+    zeros: bool,
+    now: datetime,
+    leading: int | None,
 ) -> Result:
     question = in_held_currencies(connection, question)
     sources, notes = choose_sources(connection, question)
     notes += goal_notes(connection, question) if question.by_goal else []
     notes += attribution_notes(connection, question)
     asked = _sums(connection, sources)
+    if leading is not None:
+        asked = statement.leading(question, asked, leading)
     # Rollups are of the ads' rows: where the sources are two, the dataset is one.
     complete = completeness(connection, question, sources[0][1].dataset, now)
     people = statement.people(question) if question.people else None
@@ -250,6 +261,9 @@ def _answer(
         entities=read(connection, entities, question.bound) if entities else None,
     )
     result = assemble(question, parts, complete, zeros=zeros, notes=notes)
+    if leading is not None:
+        rows_of = {row[asked.keys[0]]: int(row[statement.OF_KEY]) for row in parts.sums}
+        result.about["rows_of"] = rows_of
     result.about["sql"] = asked.text(connection)
     formulas = result.about["formulas"]
     names = names_in(connection, formulas.values(), question.account_ids)

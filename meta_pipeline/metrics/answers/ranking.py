@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Metric, MetricKind
+from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW
 from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
 from meta_pipeline.metrics.kept import Kept
 from meta_pipeline.metrics.source import Rows
@@ -187,11 +187,6 @@ def _asked(
 def _statement(
     connection: Connection[Any], question: Question, level: str, column: str | None
 ) -> tuple[str, dict[str, Any], Sources]:
-    if question.people:
-        raise ImpossibleQuestion(
-            f"{question.people[0].key} counts people and is not added up over days: order by "
-            "another metric."
-        )
     question = in_held_currencies(connection, question)
     sources, _ = choose_sources(connection, question)
     made = statement.together(
@@ -209,10 +204,11 @@ def _statement(
     joins = [ENTITY_JOINS[name] for name in above]
     # By position: a metric's key may be a word of SQL's.
     names = ", ".join(f"v{position}" for position in range(len(made.values)))
+    value = column or statement.value_of(question.metrics[0], made.values)
     text = f"""
         WITH made (id, {names}) AS MATERIALIZED ({made.sql}),
         matching (id, value, account_id) AS MATERIALIZED (
-            SELECT f.{level}_id, {column or _value(question.metrics[0], made.values)}, f.account_id
+            SELECT f.{level}_id, {value}, f.account_id
             FROM meta_ads.meta_{level}s AS f
             LEFT JOIN made ON made.id = f.{level}_id
             {" ".join(joins)}
@@ -220,11 +216,3 @@ def _statement(
         )
     """
     return text, params, sources
-
-
-def _value(metric: Metric, values: Sequence[str]) -> str:
-    """A metric's value from its sums: `query` computes the shown one from the same."""
-    if metric.kind is not MetricKind.RATIO:
-        return f"coalesce(v{values.index(metric.key)}, 0)"
-    above, below = (values.index(f"{metric.key}/{side}") for side in ("above", "below"))
-    return f"v{above} / nullif(v{below}, 0)"

@@ -11,7 +11,8 @@ from typing import Any
 
 from psycopg import ClientCursor, Connection
 
-from meta_pipeline.metrics.definitions.definition import MetricKind
+from meta_pipeline.metrics.definitions.definition import Metric, MetricKind
+from meta_pipeline.metrics.errors import ImpossibleQuestion
 from meta_pipeline.metrics.expression import Expressions
 from meta_pipeline.metrics.source import Source, breakdown, daily, finest
 from meta_pipeline.model.level import LEVELS
@@ -22,6 +23,9 @@ from .period import Period
 from .question import Question, as_arrays
 
 IMPRESSIONS = "impressions"
+ROW_IMPRESSIONS = f"/{IMPRESSIONS}"
+"""The impressions of an answer that needs them beside its metrics."""
+OF_KEY = "rows of the key"
 BUCKETS = {
     "day": lambda d: d,
     "week": lambda d: d - timedelta(days=d.weekday()),
@@ -120,6 +124,42 @@ def together(parts: Sequence[Statement]) -> Statement:
     return Statement(text, params, keys, values)
 
 
+def value_of(metric: Metric, values: Sequence[str]) -> str:
+    """A metric's value from its sums, named `v0` and on: an answer computes its own from the same.
+
+    ImpossibleQuestion of one that counts people.
+    """
+    if metric.key in values:
+        return f"coalesce(v{values.index(metric.key)}, 0)"
+    if f"{metric.key}/below" not in values or f"{metric.key}/above" not in values:
+        raise ImpossibleQuestion(
+            f"{metric.key} counts people and is not added up over days: order by another metric."
+        )
+    above, below = (values.index(f"{metric.key}/{side}") for side in ("above", "below"))
+    return f"v{above} / nullif(v{below}, 0)"
+
+
+def leading(question: Question, made: Statement, most: int) -> Statement:
+    """Of the sums of each first key so many rows, those that the first metric puts first.
+
+    `OF_KEY` says how many there are of the key.
+    """
+    keys = [f"k{n}" for n in range(len(made.keys))]
+    names = ", ".join([*keys, *(f"v{n}" for n in range(len(made.values)))])
+    order = [f"{value_of(question.metrics[0], made.values)} DESC NULLS LAST"]
+    order += [f'{key}::text COLLATE "C"' for key in keys[1:]]
+    text = f"""
+        SELECT {names}, of_key
+        FROM (
+            SELECT {names}, count(*) OVER (PARTITION BY k0) AS of_key,
+                   row_number() OVER (PARTITION BY k0 ORDER BY {", ".join(order)}) AS place
+            FROM ({made.sql}) AS made ({names})
+        ) AS placed
+        WHERE place <= %(most_of_key)s
+    """
+    return Statement(text, {**made.params, "most_of_key": most}, made.keys, (*made.values, OF_KEY))
+
+
 def people(question: Question) -> Statement:
     """People metrics from rows of exactly the level and the days of each group."""
     grouping = question.grouping
@@ -189,7 +229,7 @@ def _components(question: Question, expressions: Expressions) -> list[tuple[str,
     components = []
     # Impressions tell what was shown to nobody (zero people) from what is unknown.
     if question.people or question.by_goal:
-        components.append(("/impressions", expressions.summand(IMPRESSIONS)))
+        components.append((ROW_IMPRESSIONS, expressions.summand(IMPRESSIONS)))
     for metric in question.metrics:
         if metric.kind is MetricKind.SUM:
             components.append((metric.key, expressions.summand(metric.key)))
@@ -203,7 +243,7 @@ def _components(question: Question, expressions: Expressions) -> list[tuple[str,
                 for side, name, write in sides
                 if question.dictionary.metric(name or "").kind is not MetricKind.NON_ADDITIVE
             ]
-    return components or [("/impressions", expressions.summand(IMPRESSIONS))]
+    return components or [(ROW_IMPRESSIONS, expressions.summand(IMPRESSIONS))]
 
 
 def _range_condition(question: Question, *, one_by_one: bool) -> str:

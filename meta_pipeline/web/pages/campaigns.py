@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from meta_pipeline.web.compared import ComparedNumbers, Value
 from meta_pipeline.web.entities import LABELS, LEVELS, SINGULAR, STATUSES, EntityRow, entities
 from meta_pipeline.web.gate import Visit
 from meta_pipeline.web.numbers import (
-    Cell,
+    Cells,
     cells_of,
     numbers_of,
     stored_breakdowns,
@@ -38,7 +38,7 @@ _CELLS = 20
 class Node:
     """A row of the table; `hidden` is how many more are below its parent than are shown.
 
-    `cells` is what it is made of by the breakdown that was asked for.
+    `cells` is what it is made of by the breakdown that was asked for, once that was read.
     """
 
     entity: EntityRow
@@ -46,7 +46,7 @@ class Node:
     values: dict[str, Value]
     is_open: bool
     hidden: int = 0
-    cells: Sequence[Cell] = ()
+    cells: Cells = field(default_factory=Cells)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,6 @@ def campaigns(visit: Visit) -> Response:
         statuses=list(STATUSES),
         windows=WINDOWS,
         breakdowns=_breakdowns(visit, view, [one.account_id for one in accounts]),
-        cells_shown=_CELLS,
         singular=SINGULAR,
         all_metrics=sorted(dictionary.metrics.values(), key=lambda one: one.display_name.lower()),
         additive={one.key for one in dictionary.metrics.values() if dictionary.is_additive(one)},
@@ -128,6 +127,8 @@ def read_table(
         **order_of(visit, view),
     )
     about, nodes = rows_of(visit, view, dictionary, ranking.ids)
+    nodes, notes = broken_down(visit, view, dictionary, nodes, most=_CELLS)
+    about = replace(about, notes=tuple(dict.fromkeys([*about.notes, *notes])))
     return Table(about, nodes, ranking.total, ranking.places)
 
 
@@ -148,7 +149,7 @@ def order_of(visit: Visit, view: TableView) -> dict[str, Any]:
 def rows_of(
     visit: Visit, view: TableView, dictionary: metrics.Dictionary, ids: tuple[str, ...]
 ) -> tuple[ComparedNumbers, list[Node]]:
-    """The rows of these entities, and below each opened one what belongs to it."""
+    """The rows of these entities, and below each opened one what belongs to it; no cells yet."""
     answer, nodes = _nodes(visit, view, dictionary, view.level, ids, depth=0)
     return answer, [one for node in nodes for one in _with_below(visit, view, dictionary, node)]
 
@@ -164,28 +165,47 @@ def _nodes(
 ) -> tuple[ComparedNumbers, list[Node]]:
     with visit.warehouse.connection() as connection:
         known = entities(connection, level, ids)
-    asked: dict[str, Any] = {
+    asked = _asked_of(visit, view, level, [known[one] for one in ids if one in known])
+    answer = numbers_of(visit.warehouse, dictionary, view.metrics, **asked)
+    return answer, [
+        Node(known[one], depth, dict(answer.values.get(one, {})), one in view.opened)
+        for one in asked["ids"]
+    ]
+
+
+def _asked_of(
+    visit: Visit, view: TableView, level: str, some: Sequence[EntityRow]
+) -> dict[str, Any]:
+    """What is asked of these entities of one level, as `numbers_of` and `cells_of` take it."""
+    return {
         "level": level,
-        "ids": ids,
-        "accounts": sorted({one.account_id for one in known.values()}),
+        "ids": [one.id for one in some],
+        "accounts": sorted({one.account_id for one in some}),
         "days": view.days.asked,
         "attribution": view.attribution,
         "now": visit.now,
     }
-    answer = numbers_of(visit.warehouse, dictionary, view.metrics, **asked)
-    cells, notes = cells_of(visit.warehouse, dictionary, view.metrics, view.breakdown, **asked)
-    nodes = [
-        Node(
-            known[one],
-            depth,
-            dict(answer.values.get(one, {})),
-            one in view.opened,
-            cells=cells.get(one, ()),
+
+
+def broken_down(
+    visit: Visit,
+    view: TableView,
+    dictionary: metrics.Dictionary,
+    nodes: Sequence[Node],
+    most: int | None = None,
+) -> tuple[list[Node], Sequence[str]]:
+    """The rows with their cells of the view's breakdown, `most` each or all of them; and notes."""
+    found: dict[str, Mapping[str, Cells]] = {}
+    notes: list[str] = []
+    for level in {node.entity.level: None for node in nodes}:
+        some = [node.entity for node in nodes if node.entity.level == level]
+        asked = _asked_of(visit, view, level, some) | {"most": most}
+        found[level], said = cells_of(
+            visit.warehouse, dictionary, view.metrics, view.breakdown, **asked
         )
-        for one in ids
-        if one in known
-    ]
-    return replace(answer, notes=tuple(dict.fromkeys([*answer.notes, *notes]))), nodes
+        notes += said
+    cells = [found[node.entity.level].get(node.entity.id, node.cells) for node in nodes]
+    return [replace(node, cells=one) for node, one in zip(nodes, cells, strict=True)], notes
 
 
 def _breakdowns(visit: Visit, view: TableView, accounts: Sequence[str]) -> list[str]:

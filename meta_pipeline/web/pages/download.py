@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import chain
@@ -16,15 +16,18 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from meta_pipeline import metrics
+from meta_pipeline.chunks import chunks
 from meta_pipeline.printable import spreadsheet_cell
 from meta_pipeline.web.compared import Value
 from meta_pipeline.web.gate import Visit
 
-from .campaigns import Node, order_of, rows_of
+from .campaigns import Node, broken_down, order_of, rows_of
 from .table_view import TableView
 
 CHUNK_ROWS = 2000
 """Rows in memory at once, however many there are."""
+_BROKEN_DOWN_ROWS = 200
+"""Rows whose cells are read at once: of as many regions as a country has, each."""
 _BOM = "\ufeff"
 """Without it spreadsheets read UTF-8 as something else."""
 _FIXED = (
@@ -98,10 +101,28 @@ def _lines(
         for ids in until.enter_context(closing(ranked)):
             _, nodes = rows_of(visit, view, dictionary, ids)
             days = _days(visit, view, nodes)
-            yield text + "".join(_lines_of(node, view, keys, days) for node in nodes)
-            text = ""
+            for some in chunks(nodes, _BROKEN_DOWN_ROWS) if view.breakdown else [nodes]:
+                for whole in _with_cells(visit, view, dictionary, some):
+                    yield text + "".join(_lines_of(node, view, keys, days) for node in whole)
+                    text = ""
         if text:
             yield text
+
+
+def _with_cells(
+    visit: Visit, view: TableView, dictionary: metrics.Dictionary, nodes: Sequence[Node]
+) -> Iterator[Sequence[Node]]:
+    """The rows with all their cells, as many at once as are answered at once."""
+    try:
+        whole, _ = broken_down(visit, view, dictionary, nodes)
+    except metrics.TooMuch:
+        if len(nodes) == 1:
+            raise
+        middle = len(nodes) // 2
+        for half in (nodes[:middle], nodes[middle:]):
+            yield from _with_cells(visit, view, dictionary, half)
+    else:
+        yield whole
 
 
 def _lines_of(
@@ -116,7 +137,7 @@ def _lines_of(
     ]  # fmt: skip
     rows: list[tuple[Sequence[str], Mapping[str, Value]]] = [
         ([""] * len(view.breakdown), node.values),
-        *((cell.of, cell.values) for cell in node.cells),
+        *((cell.of, cell.values) for cell in node.cells.shown),
     ]
     return "".join(_line([*fixed, *of, *(values.get(key) for key in keys)]) for of, values in rows)
 
