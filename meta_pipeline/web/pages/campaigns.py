@@ -151,7 +151,22 @@ def rows_of(
 ) -> tuple[ComparedNumbers, list[Node]]:
     """The rows of these entities, and below each opened one what belongs to it; no cells yet."""
     answer, nodes = _nodes(visit, view, dictionary, view.level, ids, depth=0)
-    return answer, [one for node in nodes for one in _with_below(visit, view, dictionary, node)]
+    below: dict[tuple[str, str], list[Node]] = {}
+    level = nodes
+    while opened := [node for node in level if node.is_open and node.entity.child_level]:
+        found = _below(visit, view, dictionary, opened)
+        below |= found
+        level = [node for some in found.values() for node in some]
+    return answer, list(_in_order(nodes, below))
+
+
+def _in_order(
+    nodes: Sequence[Node], below: Mapping[tuple[str, str], Sequence[Node]]
+) -> Iterator[Node]:
+    """Each row, followed by what is below it."""
+    for node in nodes:
+        yield node
+        yield from _in_order(below.get((node.entity.level, node.entity.id), ()), below)
 
 
 def _nodes(
@@ -216,34 +231,35 @@ def _breakdowns(visit: Visit, view: TableView, accounts: Sequence[str]) -> list[
         return stored_breakdowns(connection, asked, since, until)
 
 
-def _with_below(
-    visit: Visit, view: TableView, dictionary: metrics.Dictionary, node: Node
-) -> Iterator[Node]:
-    yield node
-    level = node.entity.child_level
-    if not node.is_open or level is None:
-        return
-    order = "spend" if level == "ad" and view.sort == "budget" else view.sort
-    ranking = metrics.ranking(
-        visit.warehouse,
-        level=level,
-        order=order,
-        descending=view.descending,
-        size=_BELOW,
-        account=node.entity.account_id,
-        date_range=view.days.asked,
-        filters={node.entity.level: node.entity.id},
-        attribution=view.attribution,
-        now=visit.now,
-        bound=metrics.Bound(),
-    )
-    _, children = _nodes(visit, view, dictionary, level, ranking.ids, depth=node.depth + 1)
-    hidden = ranking.total - len(children)
-    for position, child in enumerate(children, start=1):
-        is_last = position == len(children)
-        yield from _with_below(
-            visit, view, dictionary, replace(child, hidden=hidden if is_last else 0)
-        )
+def _below(
+    visit: Visit, view: TableView, dictionary: metrics.Dictionary, opened: Sequence[Node]
+) -> dict[tuple[str, str], list[Node]]:
+    """The first rows below each of these, which are of one level; all numbers are asked at once."""
+    level = str(opened[0].entity.child_level)
+    rankings = [_ranking_below(visit, view, node.entity) for node in opened]
+    ids = tuple(one for ranking in rankings for one in ranking.ids)
+    _, nodes = _nodes(visit, view, dictionary, level, ids, depth=opened[0].depth + 1)
+    known = {node.entity.id: node for node in nodes}
+    below: dict[tuple[str, str], list[Node]] = {}
+    for parent, ranking in zip(opened, rankings, strict=True):
+        some = [known[one] for one in ranking.ids if one in known]
+        # Behind the last stands how many more there are.
+        some[-1:] = [replace(one, hidden=ranking.total - len(some)) for one in some[-1:]]
+        below[parent.entity.level, parent.entity.id] = some
+    return below
+
+
+def _ranking_below(visit: Visit, view: TableView, parent: EntityRow) -> metrics.Ranking:
+    """Which are below the entity, in the view's order."""
+    asked = order_of(visit, view) | {
+        "level": parent.child_level,
+        "account": parent.account_id,
+        "filters": {parent.level: parent.id},
+    }
+    # Ads have no budget.
+    if parent.child_level == "ad" and view.sort == "budget":
+        asked["order"] = "spend"
+    return metrics.ranking(visit.warehouse, size=_BELOW, bound=metrics.Bound(), **asked)
 
 
 def _above(visit: Visit, view: TableView) -> list[EntityRow]:

@@ -1,4 +1,4 @@
-"""Rows broken down by hundreds of regions: a page reads what it shows, a file has it all."""
+"""Rows that are opened and broken down: a page reads what it shows, at once; a file has it all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, Rows, ago
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.web.conftest import SECRET
 
-REGIONS, SHOWN = 200, 20
+REGIONS, SHOWN, OPENED = 200, 20, 20
 ADS = ["a1", "a2", "a3", "a4"]
 TABLE = f"account={ACCOUNT}&since={ago(1)}&until={ago(1)}&breakdown=region"
 # What is spent most on is shown least.
@@ -41,6 +41,9 @@ def web_warehouse(postgres: TestPostgres) -> Iterator[Counted]:
         with warehouse.connection() as connection:
             rows = Rows(connection)
             rows.tree()
+            for number in range(OPENED):
+                rows.campaign(f"n{number}")
+                rows.adset(f"ns{number}", f"n{number}")
             for ad in ADS:
                 rows.insight(ad, ago(1), spend=1, impressions=1)
             connection.execute(_CELLS, (ago(1), REGIONS))
@@ -118,3 +121,16 @@ def test_more_cells_than_fit_are_refused(
     page = browser.get(f"/campaigns?{TABLE}&metric=spend&level=ad")
     assert (page.status_code, f"more than {bound.rows} rows: ask for" in page.text) == (400, True)
     assert browser.get(f"/campaigns.csv?{TABLE}&metric=spend&level=ad").status_code == 400
+
+
+def test_each_row_that_is_opened_costs_its_order_and_its_numbers_are_asked_together(
+    browser: httpx2.Client, web_warehouse: Counted
+) -> None:
+    spent = {}
+    for count in (1, OPENED):
+        opened = "&".join(f"open=n{number}" for number in range(count))
+        before = web_warehouse.statements
+        page = browser.get(f"/campaigns?{TABLE}&metric=spend&attribution=7d_click&{opened}")
+        spent[count] = web_warehouse.statements - before
+        assert len(re.findall('<tr class="depth1">', page.text)) == count
+    assert spent[OPENED] - spent[1] <= OPENED - 1
