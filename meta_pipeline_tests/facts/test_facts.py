@@ -5,21 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meta_pipeline.facts import NotABatch, ingest, read_batch
 from meta_pipeline.facts.batch import MOST_FACTS
-from meta_pipeline.metrics.answers.sent import _KNOWN, _MISSING
+from meta_pipeline.metrics.answers.sent import _KNOWN, _MISSING, _SUMS
 from meta_pipeline.warehouse import Connection, Warehouse
 from meta_pipeline.warehouse.stores.facts import FactStore
-from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.postgres import TestPostgres, rows_touched
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 FACT = {
@@ -137,6 +138,35 @@ def test_whether_a_fact_is_sent_is_known_without_reading_all(many: Warehouse) ->
         known = connection.execute(_KNOWN, asked).fetchall()
         assert known == [("shop.sales",), ("shop.zebras",)]
         assert read_by(connection) - before <= 20
+
+
+_OF_TENANTS = """
+    INSERT INTO meta_ads.facts (tenant, provider, account_id, level, entity_id, metric, date_start,
+        hour, breakdown, value, observed_at, received_at)
+    SELECT tenant, 'crm', 'act_shared', 'campaign', n::text, 'leads', date '2026-11-01' + n % days,
+        -1, '', 1, now(), now()
+    FROM (VALUES ('own', 4000, 20), ('foreign', 60000, 5)) AS sent (tenant, count, days),
+        generate_series(1, count) AS n
+"""
+
+
+def test_facts_of_a_tenant_are_added_up_without_those_that_others_sent(kept: Warehouse) -> None:
+    asked = {
+        "levels": ["account", "campaign", "adset", "ad"],
+        "accounts": ["act_shared"],
+        "since": [date(2026, 11, 1)],
+        "until": [date(2026, 11, 2)],
+        "tenant": "own",
+        "names": ["crm.leads"],
+        "depth": 1,
+    }
+    sums = _SUMS.format(keys="")
+    with kept.connection() as connection:
+        connection.execute(_OF_TENANTS)
+    with psycopg.connect(kept.url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE meta_ads.facts")
+        assert connection.execute(sums, asked).fetchall() == [("crm.leads", 400)]
+        assert rows_touched(connection, sums, asked) < 4_000
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

@@ -29,7 +29,8 @@ facts = table(
     moment("received_at", "When this very value came", nullable=False),
     sa.CheckConstraint("level IN ('account','campaign','adset','ad')", name="level"),
     sa.CheckConstraint("hour BETWEEN -1 AND 23", name="hour"),
-    sa.Index(None, "account_id", "date_start"),
+    # By account first, as they are forgotten; of one account any tenant may have sent any number.
+    sa.Index(None, "account_id", "tenant", "date_start"),
     # Whether anybody sent what is asked for, and what else.
     sa.Index(None, "tenant", "provider", "metric"),
     **HOT_UPDATES,
