@@ -44,7 +44,10 @@ class Listed:
 
 
 def listed(warehouse: Warehouse, settings: Settings, now: datetime) -> list[Listed]:
-    """The connection of the environment, if there is one, and the stored ones. Asks nobody."""
+    """The connection of the environment, if there is one, and the stored ones. Asks nobody.
+
+    META_ACCESS_TOKEN is listed also where it is set for others alone, who read with it.
+    """
     of_environment = _of_environment(warehouse, settings, now)
     stored = [
         _stored(row, len(warehouse.connections.accounts(row.connection_id)), settings, now)
@@ -62,9 +65,14 @@ def days_left(
 
 
 def _of_environment(warehouse: Warehouse, settings: Settings, now: datetime) -> Listed | None:
-    if settings.access_token is None:
+    token = settings.access_token
+    if token is not None:
+        known = warehouse.tokens.get(token_key(token.get_secret_value()))
+    elif warehouse.connections.listed_by_environment():
+        looked_at = warehouse.tokens.in_use()
+        known = max(looked_at, key=lambda row: row.checked_at, default=None)
+    else:
         return None
-    known = warehouse.tokens.get(token_key(settings.access_token.get_secret_value()))
     shared = {
         "connection_id": None,
         "kind": ConnectionKind.ENVIRONMENT,

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
 from meta_pipeline.commands.connected import connected
+from meta_pipeline.connections import ConnectionState, listed
 from meta_pipeline_tests.connections.engines import engine_of
 from meta_pipeline_tests.connections.place import START, place_of
 from meta_pipeline_tests.connections.test_choice_at_once import Agency
@@ -84,6 +86,20 @@ def test_a_process_without_the_token_says_who_reads_what(house: Agency) -> None:
     assert shown[place.ids[0]].connection == "META_ACCESS_TOKEN"
 
 
+def test_a_process_without_the_token_lists_it_by_what_was_last_heard_of_it(house: Agency) -> None:
+    place, now = house.place, house.place.clock.now()
+    with_token = place.book.access.settings.model_copy(
+        update={"access_token": SecretStr(place.sim.token)}
+    )
+    for _ in range(2):
+        told = listed(place.warehouse, place.book.access.settings, now)
+        assert told == listed(place.warehouse, with_token, now)
+        assert [one.connection_id for one in told] == [None, house.row.connection_id]
+        assert told[0].accounts == 2
+        house.engine.token()
+    assert told[0].state is ConnectionState.ACTIVE
+
+
 def test_a_dead_connections_accounts_are_told_of_where_there_is_no_token(house: Agency) -> None:
     place = house.place
     place.sim.tokens.revoke(place.book.token(house.row))
@@ -102,6 +118,8 @@ def test_a_token_that_is_set_no_more_reads_nothing_from_the_next_discovery_on(
     without = engine.changed(connections=replace(found, settings=place.book.access.settings))
     assert without.discover().lost == (place.ids[0],)
     assert place.warehouse.connections.listed_by_environment() == frozenset()
+    (told,) = listed(place.warehouse, place.book.access.settings, place.clock.now())
+    assert told.connection_id is not None
     assert (house.read(), house.picked()) == ([1, 2], [1, 2])
     place.book.remove(house.row)
     assert (house.read(), granted(house)) == ([], [1, 2]), "nobody reads them on"
