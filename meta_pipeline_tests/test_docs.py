@@ -137,6 +137,40 @@ def test_no_page_names_a_path_of_a_machine() -> None:
         assert not found, page.name
 
 
+# What a command line holds is for every user of the machine to read, and stays in histories; what a
+# statement holds, in the server's log.
+SHOWN = {
+    "by a header": r"""-H\s*["']?(?:Authorization|Cookie)\b""",
+    "by a statement": r"(?:CREATE|ALTER) (?:ROLE|USER) [^;:]{0,200}\bPASSWORD '",
+    "by an address": r"""(?:export|env|-e|--\S+|psql|curl)[ =]\S*\w://[\w%]+:[^@\s$]+@""",
+    "by an argument": r"(?:--from-literal|--password|--token)[= ][^\s|`]",
+    "by a variable": r"export \w+_(?:TOKEN|SECRET|PASSWORD|KEYS?)=(?!EAASIMULATED)[\w.-]",
+}
+_KEPT_IN_A_FILE = re.compile(r"openssl rand[^`\n]*>|--from-file=\S*=?\./|cat > ")
+
+
+def instructions() -> list[Path]:
+    """What people copy commands from: pages, what is deployed, and the sentences of commands."""
+    deployed = (path for path in (ROOT / "deploy").rglob("*") if path.is_file())
+    sources = (ROOT / "meta_pipeline").rglob("*.py")
+    return sorted([*PAGES, *(one for one in deployed if one.suffix != ".json"), *sources])
+
+
+def test_no_command_shows_a_secret() -> None:
+    for path in instructions():
+        text = path.read_text(encoding="utf-8")
+        for how, pattern in SHOWN.items():
+            found = re.search(pattern, text)
+            assert not found, (path.name, how, found)
+
+
+def test_a_file_with_a_secret_is_its_owners_alone_from_the_start() -> None:
+    for path in instructions():
+        text = path.read_text(encoding="utf-8")
+        kept = _KEPT_IN_A_FILE.search(text)
+        assert not kept or "umask 077" in text[: kept.start()], (path.name, kept)
+
+
 def test_nobody_is_told_to_count_on_a_token_without_an_end() -> None:
     """Meta lets most system user tokens end after 60 days now."""
     page = (ROOT / "docs/tokens.md").read_text(encoding="utf-8")

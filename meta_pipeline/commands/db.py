@@ -187,10 +187,10 @@ def grant_reader(
     role: Annotated[str, typer.Argument(help="An existing role of Postgres.")],
     revoke: Annotated[bool, typer.Option("--revoke", help="Take the rights back.")] = False,
 ) -> None:
-    """Let a role read all tables and views of meta_ads, later ones included, and change nothing.
+    r"""Let a role read all tables and views of meta_ads, later ones included, and change nothing.
 
-    For dashboards, notebooks and analysts. An administrator makes the role first:
-    CREATE ROLE analyst LOGIN PASSWORD '...'
+    For dashboards, notebooks and analysts. An administrator makes the role first, in psql:
+    CREATE ROLE analyst LOGIN; \password analyst
     """
     from meta_pipeline.warehouse import Warehouse, readers
 

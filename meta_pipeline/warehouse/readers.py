@@ -28,9 +28,10 @@ def grant_reader(connection: Connection, role: str) -> None:
     too little to grant it.
     """
     if connection.execute(_KNOWN, (role,)).fetchone() is None:
+        name = sql.Identifier(role).as_string(connection)
         raise RoleRefused(
-            f"There is no role {role} in this Postgres. Its administrator makes one with: "
-            f"CREATE ROLE {sql.Identifier(role).as_string(connection)} LOGIN PASSWORD '...'"
+            f"There is no role {role} in this Postgres. Its administrator makes one in psql: "
+            f"CREATE ROLE {name} LOGIN; \\password {name}"
         )
     statements = [
         "GRANT USAGE ON SCHEMA {schema} TO {role}",

@@ -32,7 +32,7 @@ class Reader:
     Blocks of `sh` are run by bash, one shell for all that its variables and folders matter; blocks
     whose first line is a comment with a path are written there. `wheel` is what `pip install
     meta-pipeline` installs, `constraints` a file of versions that pip keeps to. `said` replaces
-    what the page has a reader put in: the values of its `export NAME=...`.
+    what the page has a reader put in: the values of its `export NAME=...` and `read -rs NAME`.
     """
 
     environment: Environment
@@ -76,7 +76,7 @@ class Reader:
 
     def _here(self, line: str) -> str:
         """The line with this source as the package, and with what the reader puts in."""
-        exported = re.match(r"export (\w+)=", line)
+        exported = re.match(r"(?:export|read -rs) (\w+)\b", line)
         if exported and exported[1] in self.said:
             return f"export {exported[1]}='{self.said[exported[1]]}'"
         if not line.startswith("pip install "):

@@ -278,10 +278,10 @@ def _check_foreign(connection: Connection, tenant: str, role: str) -> None:
         _BEYOND_POLICIES, {"role": role, "tenant": tenant, "schema": SCHEMA, **groups}
     ).fetchone()
     if row is None:
+        name = sql.Identifier(role).as_string(connection)
         raise RoleRefused(
-            f"There is no role {role} in this Postgres. Its administrator makes one with: "
-            f"CREATE ROLE {sql.Identifier(role).as_string(connection)} LOGIN "
-            f"CONNECTION LIMIT {MOST_CONNECTIONS} PASSWORD '...'"
+            f"There is no role {role} in this Postgres. Its administrator makes one in psql: "
+            f"CREATE ROLE {name} LOGIN CONNECTION LIMIT {MOST_CONNECTIONS}; \\password {name}"
         )
     if row[0] is not None:
         raise RoleRefused(f"Role {role} will not do for a tenant: {row[0]}. Nothing was changed.")
@@ -317,6 +317,7 @@ def _may_not(connection: Connection, role: str) -> RoleRefused:
     )
     return RoleRefused(
         f"The user {user} may not make, change or drop this role: let an administrator of Postgres "
-        f"run CREATE ROLE {made} LOGIN CONNECTION LIMIT {MOST_CONNECTIONS} PASSWORD '...'; "
-        f"GRANT {group} TO {user} WITH ADMIN OPTION; and then say --existing. Nothing was changed."
+        f"run in psql CREATE ROLE {made} LOGIN CONNECTION LIMIT {MOST_CONNECTIONS}; GRANT {group} "
+        f"TO {user} WITH ADMIN OPTION; \\password {made}; and then say --existing. "
+        "Nothing was changed."
     )
