@@ -43,7 +43,9 @@ def next_runs(
     if choice.is_fill and len(choice.picks) == slots * most:
         most = rules.accounts_per_fill_run
         choice = choose(states, now, policy, rules, cursor=cursor, limit=slots * most)
-    runs = batches(choice.picks, slots, rules, most)
+    # The newest days are spread over all free runs: none goes to days of long ago meanwhile.
+    newest = [pick for pick in choice.picks if pick.is_first_sync] if choice.is_fill else []
+    runs = batches(newest or choice.picks, slots, rules, most)
     if policy is Policy.ROTATION:
         # The round goes on before the first pick that found no run, so that none is passed over.
         taken = {account_id for run in runs for account_id in run.account_ids}

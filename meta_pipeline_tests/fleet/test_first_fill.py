@@ -197,6 +197,20 @@ def test_runs_are_no_longer_than_others_may_wait(policy: Policy) -> None:
     assert max(len(run.picks) for run in beside) <= SETTINGS.accounts_per_run
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_last_new_accounts_are_spread_over_all_runs(policy: Policy) -> None:
+    """In one run they would wait for each other, while the others read days of long ago."""
+    fleet = [
+        *(new(number) for number in range(40)),
+        *(history(100 + n, minutes=1) for n in range(300)),
+    ]
+    runs = next_runs(fleet, NOW, policy, slots=3).runs
+    # Of the two that go by waiting alone not all new ones are among the picks.
+    by_urgency = policy in {Policy.HYBRID, Policy.PRIORITY}
+    assert [len(run.picks) for run in runs] == ([14, 14, 12] if by_urgency else [11, 11, 9])
+    assert {pick.days for run in runs for pick in run.picks} == {NEWEST}
+
+
 @pytest.mark.parametrize(("most", "fill"), [(1, 4), (10, 40), (25, 100), (60, 100), (100, 100)])
 def test_a_fill_takes_four_times_as_many_and_no_more_than_a_tag_can_name(
     most: int, fill: int
