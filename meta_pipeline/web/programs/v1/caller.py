@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any
+from hashlib import sha256
+from typing import Annotated, Any, NoReturn
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -18,6 +19,7 @@ from limits.strategies import MovingWindowRateLimiter
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.stores.api_keys import ApiKeyRow
 from meta_pipeline.web.access.api_keys import MEANINGS, Scope, key_of
+from meta_pipeline.web.access.visitor import client_address
 from meta_pipeline.web.site import Site, site_of
 
 from .problems import Problem
@@ -38,18 +40,37 @@ class Rates:
     def __init__(self, per_minute: int) -> None:
         self._allowed = RateLimitItemPerMinute(per_minute)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._let_in: set[bytes] = set()
 
     def spend(self, key_id: str) -> None:
         """Count a request of a key; too many of them are a Problem."""
         self._spend(self._allowed, f"key {key_id}", "this key asks")
 
-    def refuse(self, address: str) -> None:
-        """Count a wrong key from an address; too many of them are a Problem."""
-        self._spend(_WRONG_KEYS, f"address {address}", "this address tries keys")
+    def look_up(self, address: str, text: str, found: Callable[[], ApiKeyRow | None]) -> ApiKeyRow:
+        """The key of this text that `found` finds; what is none of ours counts against the address.
+
+        Too many of those are a Problem, and nothing that comes from there is looked for: only keys
+        that were let in before, as many programs may share an address.
+        """
+        digest, who = sha256(text.encode()).digest(), f"address {address}"
+        if digest not in self._let_in and not self._limiter.test(_WRONG_KEYS, who):
+            self._refuse(_WRONG_KEYS, who, "this address tries keys")
+        if (key := found()) is not None:
+            self._let_in.add(digest)
+            return key
+        self._spend(_WRONG_KEYS, who, "this address tries keys")
+        raise Problem(
+            "no_key",
+            "send a living key as Authorization: Bearer mp_...; meta-pipeline api-keys create "
+            "makes one",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
 
     def _spend(self, item: RateLimitItemPerMinute, who: str, what: str) -> None:
-        if self._limiter.hit(item, who):
-            return
+        if not self._limiter.hit(item, who):
+            self._refuse(item, who, what)
+
+    def _refuse(self, item: RateLimitItemPerMinute, who: str, what: str) -> NoReturn:
         end = self._limiter.get_window_stats(item, who).reset_time
         seconds = max(1, round(end - time.time()))
         raise Problem(
@@ -82,16 +103,8 @@ def _known(request: Request, credentials: Credentials) -> Caller:
     site, rates = site_of(request), request.app.state.rates
     assert isinstance(rates, Rates)
     now = site.now()
-    key = key_of(site.warehouse, credentials.credentials, now) if credentials else None
-    if key is None:
-        # Only wrong keys count against an address: many programs may share one.
-        rates.refuse(request.client.host if request.client else "")
-        raise Problem(
-            "no_key",
-            "send a living key as Authorization: Bearer mp_...; meta-pipeline api-keys create "
-            "makes one",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+    text = credentials.credentials if credentials else ""
+    key = rates.look_up(client_address(request), text, lambda: key_of(site.warehouse, text, now))
     rates.spend(key.key_id)
     return Caller(site, key, now)
 
