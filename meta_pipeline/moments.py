@@ -25,6 +25,12 @@ def past(at: datetime | None, now: datetime) -> datetime | None:
     return min(at, now)
 
 
+def is_over(last: datetime | None, pause: timedelta, now: datetime) -> bool:
+    """Whether a pause since `last` is over; there is none since what was done in the future."""
+    done_at = past(last, now)
+    return done_at is None or now - done_at >= pause
+
+
 def awaited(at: datetime | None, now: datetime) -> datetime | None:
     """`at` if somebody may wait for it; None where it is further off than any limit lasts."""
     return None if at is None or at > now + LONGEST_WAIT else at

@@ -139,7 +139,7 @@ class Room:
             said["advice"] = newest_by_key(connection, "act_1", now)
         said["next"] = [one.account_id for one in choose(states, now, next(iter(Policy))).picks]
         care = due(found, now)
-        said["care"] = (care.looks, care.renewals, care.callbacks, care.sweeps)
+        said["care"] = (care.looks, care.renewals, len(care.callbacks), care.sweeps)
         said["refused"] = found.unrecognized.noted(
             "act_1", Reason.REFUSED_VALUE, now - LONG_SINCE / 3, now
         )

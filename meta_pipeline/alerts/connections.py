@@ -23,6 +23,8 @@ STAGES = {
 """Days before an end that are worth a word, and how loud it is: the first that fits counts."""
 GRACE = timedelta(minutes=15)
 """A renewal that is due now is first left to the schedule."""
+DONE_WITHIN = timedelta(days=1)
+"""What people asked for at Meta; a request that takes longer is told, also if nothing is wrong."""
 _AGAIN = (
     "Connect again: the page Connections, `meta-pipeline connections connect`, or a new token with "
     "`meta-pipeline connections add --paste` (docs/tokens.md)."
@@ -43,8 +45,12 @@ def connection_conditions(connection: Connection, now: datetime) -> list[Conditi
 
 
 def _undone(connection: Connection, now: datetime) -> list[Condition]:
-    problems = [row.problem for row in open_callbacks(connection) if row.problem]
-    if not problems:
+    undone = [
+        row.problem or f"since {minute(row.received_at)}, tried {times(row.attempts, 'time')}."
+        for row in open_callbacks(connection)
+        if row.problem or row.received_at <= now - DONE_WITHIN
+    ]
+    if not undone:
         return []
     return [
         Condition(
@@ -52,7 +58,7 @@ def _undone(connection: Connection, now: datetime) -> list[Condition]:
             kind=ConditionKind.TOKEN,
             grade=Grade.ERROR,
             subject="requests to delete data",
-            cause=f"What people asked for at Meta could not be carried out: {problems[0]}",
+            cause=f"What people asked for at Meta could not be carried out: {undone[0]}",
             what_to_do="Mend what it says: it is tried again every hour. People who ask have a "
             "right to it within a month in many countries.",
             since=now,

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from meta_pipeline.graph import (
+    BatchAnswer,
+    BatchOperation,
     GraphClient,
     GraphError,
     MalformedAnswer,
     ObjectMissing,
     PermissionDenied,
+    Reauthorize,
     Retriable,
     RetryPolicy,
     Throttled,
@@ -61,8 +64,11 @@ class Access:
 
         For whoever waits for the answer in a browser: GraphClient's own patience is a sync's.
         """
-        ends_at = time.monotonic() + seconds
-        return replace(self, retry=RetryPolicy(retries=1), ends_at=ends_at)
+        return replace(self.ending(seconds), retry=RetryPolicy(retries=1))
+
+    def ending(self, seconds: float) -> Access:
+        """The same, whose calls together are over in so many seconds, repeated as ever."""
+        return replace(self, ends_at=time.monotonic() + seconds)
 
     def knows_app(self, app_id: str | None) -> bool:
         """Whether the secret of this app is set: renewing and revoking take it."""
@@ -79,9 +85,7 @@ class Access:
             for one in (settings.app_secret, settings.app_secret_previous)
             if one is not None
         ]
-        # Signed with another app's secret Meta refuses the call; META_APP_ID may be left out with
-        # one app.
-        signs = settings.app_secret is not None and settings.app_id in (None, app_id)
+        signs = settings.app_secret is not None and self._is_of(app_id)
         client = GraphClient(
             access_token=token,
             base_url=settings.graph_url,
@@ -98,6 +102,17 @@ class Access:
         if self.ends_at is None:
             return client
         return client.within(max(0.0, self.ends_at - time.monotonic()))
+
+    def beside(self, client: GraphClient, token: str, *, app_id: str | None) -> GraphClient:
+        """A client for another token over the connections of one that signs (`app_id` its own)."""
+        return client.with_token(token, signs=self._is_of(app_id))
+
+    def _is_of(self, app_id: str | None) -> bool:
+        """Whether tokens of this app are signed for; META_APP_ID may be left out with one app.
+
+        Signed with another app's secret Meta refuses the call.
+        """
+        return self.settings.app_id in (None, app_id)
 
     def as_app(self) -> GraphClient:
         """A client with the token of the app itself; id and secret have to be set."""
@@ -146,23 +161,20 @@ class Access:
         user_id = _id(me["id"])
         return Owner(user_id, _name(me.get("name")) or user_id, accounts)
 
-    def reaches(self, token: str, account_id: str, *, app_id: str) -> bool:
-        """Whether Meta answers the token about the ad account itself.
+    def reaches(
+        self, client: GraphClient, account_ids: Sequence[str]
+    ) -> dict[str, bool | GraphError]:
+        """Whether Meta answers a client's token about each ad account itself, 50 to a call.
 
-        A list can be empty or short and say nothing of it. Raises whatever leaves it open.
+        A list can be empty or short and say nothing of it. An error is what leaves an account
+        open; raises what concerns them all: token, throttle, network.
         """
-        with self.client(token, app_id=app_id) as client:
-            try:
-                client.get(
-                    account_id,
-                    {"fields": "id"},
-                    account_id=account_id,
-                    endpoint_key="ad_account",
-                    required=("id",),
-                )
-            except (PermissionDenied, ObjectMissing):
-                return False
-        return True
+        asked = [BatchOperation(one, {"fields": "id"}, account_id=one) for one in account_ids]
+        said = {answer.operation.path: _is_reached(answer) for answer in client.batch(asked)}
+        for error in said.values():
+            if isinstance(error, Throttled | Reauthorize):
+                raise error
+        return said
 
     def client_business(self, token: str, *, app_id: str) -> Business | None:
         """The portfolio behind the token of a business integration; None when Meta names none."""
@@ -184,6 +196,15 @@ class Access:
             except GraphError:  # its name is not for everybody
                 return Business(business_id, business_id)
         return Business(business_id, _name(said.body.get("name")) or business_id)
+
+
+def _is_reached(answer: BatchAnswer) -> bool | GraphError:
+    """What one answer about an account says; an odd one says nothing."""
+    if isinstance(answer.error, PermissionDenied | ObjectMissing):
+        return False
+    if answer.error is None and answer.value().get("id") != answer.operation.path:
+        return MalformedAnswer("Meta answers about another object than the ad account")
+    return answer.error or True
 
 
 def _id(given: object) -> str:

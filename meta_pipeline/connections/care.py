@@ -6,16 +6,16 @@ what people asked of Meta. What fails is kept with its connection, and stops not
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from meta_pipeline.graph import GraphError
-from meta_pipeline.moments import past
-from meta_pipeline.warehouse import ConnectionRow, Warehouse
+from meta_pipeline.moments import is_over as is_pause_over
+from meta_pipeline.warehouse import CallbackRow, ConnectionRow, Warehouse
 from meta_pipeline.words import times
 
-from .callbacks.deletion import CarriedOut, carry_out
+from .callbacks.deletion import TRIED_AGAIN, CarriedOut, carry_out, waiting
 from .connections import Connections
 from .errors import ConnectionsError
 from .login.pending import is_over, sweep
@@ -24,17 +24,15 @@ from .state import ConnectionState
 
 # A token that was revoked is noticed by its next call; this is for those that nobody uses.
 LOOKED_AT_EVERY = timedelta(days=1)
-TRIED_AGAIN = timedelta(hours=1)
-"""What could not be looked at, or not be carried out, is tried again so much later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is to be done now: ids of connections, and how much else."""
+    """What is to be done now: ids of connections, what people asked for, and how much else."""
 
     renewals: tuple[str, ...] = ()
     looks: tuple[str, ...] = ()
-    callbacks: int = 0
+    callbacks: tuple[CallbackRow, ...] = ()
     sweeps: int = 0
 
     @property
@@ -47,7 +45,10 @@ class Due:
         parts = (
             (len(self.renewals), f"{times(len(self.renewals), 'token')} to renew"),
             (len(self.looks), f"{times(len(self.looks), 'connection')} to look at"),
-            (self.callbacks, f"{times(self.callbacks, 'request')} of people to carry out"),
+            (
+                len(self.callbacks),
+                f"{times(len(self.callbacks), 'request')} of people to carry out",
+            ),
             (self.sweeps, f"{times(self.sweeps, 'login')} to sweep"),
         )
         named = ", ".join(text for count, text in parts if count)
@@ -79,61 +80,43 @@ def due(warehouse: Warehouse, now: datetime) -> Due:
             row.connection_id
             for row in living
             if row.connection_id not in renewals
-            and _is_over(
+            and is_pause_over(
                 row.checked_at, LOOKED_AT_EVERY if row.problem is None else TRIED_AGAIN, now
             )
         ),
-        callbacks=sum(
-            _is_over(row.tried_at, TRIED_AGAIN, now) for row in warehouse.callbacks.open()
-        ),
+        callbacks=tuple(waiting(warehouse, now)),
         sweeps=sum(is_over(row, now) for row in warehouse.logins.all()),
     )
 
 
-def _is_over(last: datetime | None, pause: timedelta, now: datetime) -> bool:
-    """Whether a pause since `last` is over; there is none since what was done in the future."""
-    done_at = past(last, now)
-    return done_at is None or now - done_at >= pause
+def take_care(
+    connections: Connections, *, forgotten: Callable[[str], object] = lambda _: None
+) -> Cared:
+    """Do what is due, one thing after the other; nothing is raised for what Meta answers.
 
-
-def take_care(connections: Connections, now: datetime | None = None) -> Cared:
-    """Do what is due, one thing after the other; nothing is raised for what Meta answers."""
-    due_now = due(connections.warehouse, now or connections.access.clock())
-    problems: dict[str, str] = {}
-    # People first: what they asked to be deleted must not be renewed before.
-    callbacks = tuple(carry_out(connections)) if due_now.callbacks else ()
-    renewals = []
-    for row in _rows(connections, due_now.renewals):
+    `forgotten` is told each ad account that somebody had deleted.
+    """
+    due_now = due(connections.warehouse, connections.access.clock())
+    renewals, looked_at, problems = list[Renewal](), list[str](), dict[str, str]()
+    # The rows as they are now: another process may have been faster, or removed one.
+    rows = map(connections.warehouse.connections.get, (*due_now.renewals, *due_now.looks))
+    for row in filter(None, rows):
         try:
-            renewals.append(renew(connections, row))
-        except ConnectionsError as error:
-            _note(connections, row, problems, error)
-    looked_at = []
-    for row in _rows(connections, due_now.looks):
-        try:
-            checked = connections.check(row)
-            looked_at.append(checked.connection_id)
-            if ConnectionState(checked.state).is_usable:
-                renew(connections, checked)  # what an earlier renewal left undone
+            if row.connection_id in due_now.renewals:
+                renewals.append(renew(connections, row))
+            else:
+                looked_at.append(look(connections, row))
         except (ConnectionsError, GraphError) as error:
-            _note(connections, row, problems, error)
-    return Cared(tuple(renewals), tuple(looked_at), problems, callbacks, sweep(connections))
+            problems[row.connection_id] = connections.note(row, error)
+    swept = sweep(connections)
+    # Last, as it takes minutes. What is to be deleted is renewed by nobody: its tokens are gone.
+    callbacks = carry_out(connections, due_now.callbacks, forgotten=forgotten)
+    return Cared(tuple(renewals), tuple(looked_at), problems, tuple(callbacks), swept)
 
 
-def _rows(connections: Connections, ids: Iterable[str]) -> list[ConnectionRow]:
-    """The rows as they are now: another process may have been faster, or removed one."""
-    rows = (connections.warehouse.connections.get(one) for one in ids)
-    return [row for row in rows if row is not None]
-
-
-def _note(
-    connections: Connections, row: ConnectionRow, problems: dict[str, str], error: Exception
-) -> None:
-    """Keep why with the connection, which its alert tells."""
-    problems[row.connection_id] = str(error)
-    with connections.warehouse.connection() as connection:
-        known = connections.warehouse.connections.get(row.connection_id, connection, locked=True)
-        # Also `checked_at`: it was tried, and is not due again before TRIED_AGAIN.
-        if known is not None:
-            noted = replace(known, problem=str(error), checked_at=connections.access.clock())
-            connections.warehouse.connections.save(noted, connection)
+def look(connections: Connections, row: ConnectionRow) -> str:
+    """Ask Meta about a connection, and do what an earlier renewal left undone; its id."""
+    checked = connections.check(row)
+    if ConnectionState(checked.state).is_usable:
+        renew(connections, checked)
+    return checked.connection_id

@@ -143,6 +143,25 @@ class Connections:
                 self.record(checked, "checked", detail, connection)
         return checked
 
+    def note(self, row: ConnectionRow, error: Exception) -> str:
+        """Keep with the connection why it could not be cared for, which its alert tells.
+
+        And the moment: it was tried, and waits for its next turn. Gives the text that is kept.
+        """
+        with self.warehouse.connection() as connection:
+            known = self.warehouse.connections.get(row.connection_id, connection, locked=True)
+            if known is not None:
+                noted = replace(known, problem=str(error), checked_at=self.access.clock())
+                self.warehouse.connections.save(noted, connection)
+        return str(error)
+
+    def erase(self, row: ConnectionRow, code: str, connection: Connection) -> dict[str, int]:
+        """Take out what a person's request with this code is about, as `remove`: table to rows."""
+        removed = self.warehouse.connections.erase(row.connection_id, connection)
+        self.record(row, "data_deleted", {"confirmation_code": code}, connection)
+        self.warehouse.tenants.take_back(self.actor, connection)
+        return removed
+
     def remove(self, row: ConnectionRow, *, revoke: bool = False) -> None:
         """Forget a connection and its tokens; `revoke` ends them at Meta first.
 

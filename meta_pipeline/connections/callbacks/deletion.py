@@ -2,151 +2,194 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
+from meta_pipeline.chunks import chunks
 from meta_pipeline.connections.connections import Connections
-from meta_pipeline.connections.errors import ConnectionsError, TokenRefused
+from meta_pipeline.connections.errors import ConnectionsError
 from meta_pipeline.connections.state import ConnectionState
-from meta_pipeline.graph import GraphError, Retriable, Throttled
-from meta_pipeline.warehouse import CallbackRow, ConnectionRow, WarehouseError, forget_account
+from meta_pipeline.graph import GraphError
+from meta_pipeline.graph.batch import LARGEST_BATCH
+from meta_pipeline.moments import LONG_AGO, is_over
+from meta_pipeline.warehouse import (
+    AccountBusy,
+    CallbackRow,
+    ConnectionRow,
+    Warehouse,
+    WarehouseError,
+    forget_account,
+)
 
+from .proof import Pass, TimeIsOver
 from .receipts import meant
 
-logger = logging.getLogger("meta_pipeline.connections")
+TRIED_AGAIN = timedelta(hours=1)
+"""What could not be looked at, or not be carried out, is tried again so much later."""
+_GOES_ON = timedelta(minutes=1)
+"""After a try that ended in between, by its time or by force: the next tick goes on."""
+_BEGUN_WITHIN = timedelta(minutes=2)
+"""A pass begins nothing after this, as tokens may be due for renewal: what is left goes on soon."""
+_ENDED_WITHIN_SECONDS = 900.0
+"""And what it began is over by then, whatever Meta does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarriedOut:
-    """What became of one callback; `problem` is why not. `accounts` are those that were deleted."""
+    """What became of one callback; `problem` is why not.
+
+    `accounts` are those that this try deleted, `deleted` has the rows of all tries by table. One
+    that `goes_on` is not done, and nothing is wrong: its next try does the rest.
+    """
 
     callback: CallbackRow
     deleted: dict[str, int] = field(default_factory=dict)
     accounts: tuple[str, ...] = ()
     problem: str | None = None
+    goes_on: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        return self.problem is None and not self.goes_on
 
 
-def carry_out(connections: Connections) -> list[CarriedOut]:
-    """Carry out every callback that waits; one that fails is kept, with why, and stops no other."""
-    return [_one(connections, row) for row in connections.warehouse.callbacks.open()]
+def waiting(warehouse: Warehouse, now: datetime) -> list[CallbackRow]:
+    """The callbacks whose turn it is, those that were not tried for longest first."""
+    due = [
+        row
+        for row in warehouse.callbacks.open()
+        if is_over(row.tried_at, TRIED_AGAIN if row.problem else _GOES_ON, now)
+    ]
+    return sorted(due, key=lambda row: row.tried_at or LONG_AGO)
 
 
-def _one(connections: Connections, callback: CallbackRow) -> CarriedOut:
-    try:
-        if callback.kind == "deauthorize":
-            return _looked_around(connections, callback)
-        # Delete connections, what waits for a choice, and the accounts that nobody else reaches.
+def carry_out(
+    connections: Connections,
+    callbacks: Iterable[CallbackRow] | None = None,
+    *,
+    forgotten: Callable[[str], object] = lambda _: None,
+) -> list[CarriedOut]:
+    """Carry out callbacks; one that fails is kept, with why, and stops no other.
+
+    `callbacks` are those whose turn it is, without them all that are open. After some minutes the
+    rest is left for the next time. `forgotten` is told each ad account as soon as it is deleted.
+    """
+    connections = replace(connections, access=connections.access.ending(_ENDED_WITHIN_SECONDS))
+    rows = connections.warehouse.callbacks.open() if callbacks is None else callbacks
+    carried_out: list[CarriedOut] = []
+    with Pass(connections, connections.access.clock() + _BEGUN_WITHIN) as whole:
+        for row in rows:
+            if carried_out and whole.is_over:
+                break
+            carried_out.append(Try(whole, row, forgotten).run())
+    return carried_out
+
+
+@dataclass(slots=True)
+class Try:
+    """One try to carry a callback out, and how far it got."""
+
+    whole: Pass
+    callback: CallbackRow
+    forgotten: Callable[[str], object]
+    accounts: list[str] = field(default_factory=list)
+    why_open: dict[str, str] = field(default_factory=dict)
+    deleted: Counter[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.deleted = Counter(self.callback.deleted or {})
+
+    def run(self) -> CarriedOut:
+        """Do what is asked, as far as it goes, and note it."""
+        connections, callbacks = self.whole.connections, self.whole.connections.warehouse.callbacks
+        callbacks.begun(self.callback, connections.access.clock())
+        goes_on = False
+        try:
+            self._delete() if self.callback.kind == "data_deletion" else self._look_around()
+        except TimeIsOver:
+            # With nothing won and something wrong, going on at once would meet the same.
+            goes_on = bool(self.accounts) or not self.why_open
+        except (GraphError, ConnectionsError, WarehouseError) as error:
+            self.why_open[""] = str(error)
+        problem = None if goes_on else next(iter(self.why_open.values()), None)
+        if goes_on or problem:
+            callbacks.left(self.callback, problem, connections.access.clock())
+        return CarriedOut(
+            callback=self.callback,
+            deleted={name: rows for name, rows in self.deleted.items() if rows},
+            accounts=tuple(self.accounts),
+            problem=problem,
+            goes_on=goes_on,
+        )
+
+    def _look_around(self) -> None:
+        """Ask Meta about the app's other connections.
+
+        A business integration's token carries the id of its system user, never that of the person
+        who gave it: whether it ended with them only Meta can say. One of which it does not is
+        looked at again like every connection with a problem.
+        """
+        for row in self.whole.connections.warehouse.connections.living():
+            is_meant = self.callback.app_id in ("", row.app_id)
+            is_known = self.whole.is_known(row, self.callback.received_at)
+            if is_meant and not is_known and ConnectionState(row.state).is_usable:
+                self.whole.look(row)
+        self._finish([])
+
+    def _delete(self) -> None:
+        """Delete connections, what waits for a choice, and the accounts that nobody else reaches.
+
+        Each account goes with its own proof, the connections last: by them the next try finds
+        what is left, after whatever ended this one.
+        """
+        connections = self.whole.connections
+        with connections.warehouse.connection() as connection:
+            rows = meant(connections, self.callback, connection)
+        theirs = {row.connection_id for row in rows}
+        store = connections.warehouse.connections
+        reached = {one for row in rows for one in store.accounts(row.connection_id)}
+        since = self._since()
+        for accounts in chunks(self.whole.unlisted(reached, theirs, since), LARGEST_BATCH):
+            self.whole.go_on()
+            alone, why_open = self.whole.prove(accounts, theirs, since)
+            self.why_open |= why_open
+            for account_id in alone:
+                self._forget(account_id)
+        if not self.why_open:
+            self._finish(rows)
+
+    def _since(self) -> datetime:
+        """What was heard of others before this is asked again; a try that goes on need not."""
+        failed_at = self.callback.tried_at if self.callback.problem else None
+        oldest = self.whole.connections.access.clock() - TRIED_AGAIN
+        return max(failed_at or self.callback.received_at, oldest)
+
+    def _forget(self, account_id: str) -> None:
+        if self.accounts:  # one at least: a try that wins nothing is made for ever
+            self.whole.go_on()
+        warehouse = self.whole.connections.warehouse
+        try:
+            self.deleted.update(forget_account(warehouse.url, account_id))
+        except AccountBusy as error:
+            self.why_open[account_id] = str(error)
+            return
+        self.accounts.append(account_id)
+        warehouse.callbacks.went_on(self.callback, self.deleted)
+        self.forgotten(account_id)
+
+    def _finish(self, rows: list[ConnectionRow]) -> None:
+        """What is left of the person goes with the word that it is done, in one transaction."""
+        connections, callback = self.whole.connections, self.callback
         warehouse = connections.warehouse
         with warehouse.connection() as connection:
-            rows = meant(connections, callback, connection)
-        deleted: Counter[str] = Counter()
-        alone = _reached_by_nobody_else(connections, rows)
-        for account_id in alone:
-            # Account by account, the connections last: a process that dies in between finds them
-            # again.
-            deleted.update(forget_account(warehouse.url, account_id))
-        count = _finish(connections, callback, rows, deleted)
-        return CarriedOut(callback=callback, deleted=count, accounts=tuple(alone))
-    except (GraphError, ConnectionsError, WarehouseError) as error:
-        problem = str(error)
-        connections.warehouse.callbacks.failed(callback, problem, connections.access.clock())
-        return CarriedOut(callback=callback, problem=problem)
-
-
-def _looked_around(connections: Connections, callback: CallbackRow) -> CarriedOut:
-    """Ask Meta about the app's other connections.
-
-    A business integration's token carries the id of its system user, never that of the person who
-    gave it: whether it ended with them only Meta can say.
-    """
-    for row in connections.warehouse.connections.all():
-        if callback.app_id not in ("", row.app_id) or not ConnectionState(row.state).is_usable:
-            continue
-        try:
-            connections.check(row)
-        except (Retriable, Throttled):
-            raise
-        except (GraphError, ConnectionsError) as error:
-            logger.warning("Connection %s could not be looked at: %s", row.connection_id, error)
-    _finish(connections, callback, [], {})
-    return CarriedOut(callback=callback)
-
-
-def _reached_by_nobody_else(connections: Connections, rows: list[ConnectionRow]) -> list[str]:
-    store, theirs = connections.warehouse.connections, {row.connection_id for row in rows}
-    reached = {one for row in rows for one in store.accounts(row.connection_id)}
-    if not reached:
-        return []
-    others = [
-        row
-        for row in store.all()
-        if row.connection_id not in theirs
-        and ConnectionState(row.state) is not ConnectionState.REPLACED
-    ]
-    alone = reached - {one for row in others for one in store.accounts(row.connection_id)}
-    if not alone:
-        return []
-    # What one passing refusal took from a connection, Meta may list to it again.
-    usable = [
-        checked
-        for row in others
-        if ConnectionState(row.state).is_usable
-        and ConnectionState((checked := connections.check(row)).state).is_usable
-    ]
-    alone -= {one for row in others for one in store.accounts(row.connection_id)}
-    alone -= _reached_by_environment(connections)
-    return sorted(one for one in alone if not _is_answered_for(connections, one, usable))
-
-
-def _is_answered_for(
-    connections: Connections, account_id: str, usable: list[ConnectionRow]
-) -> bool:
-    """Whether Meta tells anybody else of the account itself: no list is proof enough to delete."""
-    access, token = connections.access, connections.access.settings.access_token
-    asked = [(connections.token(row), row.app_id) for row in usable]
-    if token is not None:
-        asked.append((token.get_secret_value(), access.settings.app_id or ""))
-    return any(access.reaches(one, account_id, app_id=app_id) for one, app_id in asked)
-
-
-def _reached_by_environment(connections: Connections) -> Set[str]:
-    """Asked now: it may have lost an account since its last list, or reach one it did not list.
-
-    Raises TokenRefused for whatever Meta refuses: of a dead token, too, nobody knows what is the
-    house's, so that nothing is deleted and the request is tried again.
-    """
-    access, token = connections.access, connections.access.settings.access_token
-    if token is None:
-        return set()
-    try:
-        app_id = access.settings.app_id or ""
-        return access.owner(token.get_secret_value(), app_id=app_id).accounts.keys()
-    except GraphError as error:
-        told = "Meta does not say which ad accounts META_ACCESS_TOKEN reaches: none was deleted."
-        raise TokenRefused(f"{told} {error}") from error
-
-
-def _finish(
-    connections: Connections,
-    callback: CallbackRow,
-    rows: list[ConnectionRow],
-    deleted: Mapping[str, int],
-) -> dict[str, int]:
-    """What is left of the person goes with the word that it is done, in one transaction.
-
-    Gives what was deleted in all: table to number of rows.
-    """
-    warehouse, count = connections.warehouse, Counter(deleted)
-    with warehouse.connection() as connection:
-        for row in rows:
-            count.update(warehouse.connections.erase(row.connection_id, connection))
-            detail = {"confirmation_code": callback.confirmation_code}
-            connections.record(row, "data_deleted", detail, connection)
-        if callback.kind == "data_deletion":
-            of_user = (callback.app_id, str(callback.user_id))
-            count["pending_connections"] += warehouse.logins.erase(*of_user, connection)
-        rows_by_table = {name: rows for name, rows in count.items() if rows}
-        warehouse.callbacks.done(callback, rows_by_table, connections.access.clock(), connection)
-    return rows_by_table
+            for row in rows:
+                removed = connections.erase(row, callback.confirmation_code, connection)
+                self.deleted.update(removed)
+            if callback.kind == "data_deletion":
+                of_user = (callback.app_id, str(callback.user_id))
+                erased = warehouse.logins.erase(*of_user, connection)
+                self.deleted["pending_connections"] += erased
+            told = {name: rows for name, rows in self.deleted.items() if rows}
+            warehouse.callbacks.done(callback, told, connections.access.clock(), connection)

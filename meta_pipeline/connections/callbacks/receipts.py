@@ -129,4 +129,6 @@ def _told(row: CallbackRow, count: int) -> str:
             f"The request came on {minute(row.received_at)}. It could not be carried out yet and "
             "is tried again; the operator of this installation has been told."
         )
+    if row.tried_at is not None:
+        return f"The request came on {minute(row.received_at)}. It is being carried out."
     return f"The request came on {minute(row.received_at)} and will be carried out within the hour."

@@ -1,6 +1,7 @@
 """The care of connections: tokens renewed, looked at and swept, requests of people carried out."""
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -39,10 +40,10 @@ def take_care_of_connections(
         raise dg.Failure(str(error), allow_retries=False) from None
     with warehouse.migrated("connections", 4, WRITER) as opened:
         connections = Connections(opened, Access(settings, clock=clock), keyring, f"job {JOB}")
-        cared = take_care(connections)
-    # Data that somebody had deleted leaves no partition behind that names the account.
-    for account_id in {one for each in cared.callbacks for one in each.accounts}:
-        context.instance.delete_dynamic_partition(str(AD_ACCOUNTS.name), account_id)
+        # Data that somebody had deleted leaves no partition behind that names the account, also
+        # when the run is ended before its time.
+        forgotten = partial(context.instance.delete_dynamic_partition, str(AD_ACCOUNTS.name))
+        cared = take_care(connections, forgotten=forgotten)
     context.add_output_metadata(_metadata(cared))
 
 
@@ -68,7 +69,7 @@ def _metadata(cared: Cared) -> dict[str, dg.MetadataValue[Any]]:
         "renewed": dg.MetadataValue.int(sum(one.is_renewed for one in cared.renewals)),
         "not_renewed": dg.MetadataValue.int(len(failed)),
         "looked_at": dg.MetadataValue.int(len(cared.looked_at)),
-        "requests_carried_out": dg.MetadataValue.int(len(cared.callbacks) - len(undone)),
+        "requests_carried_out": dg.MetadataValue.int(sum(one.is_done for one in cared.callbacks)),
         "logins_swept": dg.MetadataValue.int(cared.swept),
         "problems": dg.MetadataValue.md("\n".join(lines) or "None."),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, LiteralString, TypeAlias
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
@@ -73,14 +73,24 @@ class CallbackStore(Store):
         with self._using() as used:
             return open_callbacks(used)
 
-    def failed(self, row: CallbackRow, problem: str, at: datetime) -> None:
-        """Note that it could not be carried out, and why."""
+    def begun(self, row: CallbackRow, at: datetime) -> None:
+        """Note that it is tried, before anything is asked: a try that is killed is seen, too."""
+        self._note(row, "attempts = attempts + 1, tried_at = %s", at)
+
+    def went_on(self, row: CallbackRow, deleted: Mapping[str, int]) -> None:
+        """Note what was deleted so far, by all tries together."""
+        self._note(row, "deleted = %s", Jsonb(dict(deleted)))
+
+    def left(self, row: CallbackRow, problem: str | None, at: datetime) -> None:
+        """Note that a try ended before all was done, and why; without a problem it goes on."""
+        self._note(row, "tried_at = %s, problem = %s", at, problem)
+
+    def _note(self, row: CallbackRow, changes: LiteralString, *values: object) -> None:
         with self._using() as used:
             used.execute(
-                "UPDATE meta_ads.meta_callbacks "
-                "SET attempts = attempts + 1, tried_at = %s, problem = %s "
+                f"UPDATE meta_ads.meta_callbacks SET {changes} "
                 "WHERE confirmation_code = %s AND done_at IS NULL",
-                (at, problem, row.confirmation_code),
+                (*values, row.confirmation_code),
             )
 
     def done(
@@ -88,7 +98,7 @@ class CallbackStore(Store):
     ) -> None:
         """Note that it is carried out, and forget whom it was about."""
         connection.execute(
-            "UPDATE meta_ads.meta_callbacks SET attempts = attempts + 1, tried_at = %s, "
+            "UPDATE meta_ads.meta_callbacks SET tried_at = %s, "
             "problem = NULL, done_at = %s, user_id = NULL, deleted = %s "
             "WHERE confirmation_code = %s",
             (at, at, Jsonb(dict(deleted)), row.confirmation_code),

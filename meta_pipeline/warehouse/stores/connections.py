@@ -185,8 +185,12 @@ class ConnectionStore(Store):
         connection.execute(_READABLE, {"changed": reached})
 
     def erase(self, connection_id: str, connection: Connection) -> dict[str, int]:
-        """Take out the connection and all that was said of it but the audit: table to rows."""
-        return {
+        """Take out the connection and all that was said of it but the audit: table to rows.
+
+        Accounts that nobody else reaches are no longer read; as `set_accounts`.
+        """
+        reached = list(self.accounts(connection_id, connection))
+        removed = {
             name: connection.execute(
                 f"DELETE FROM meta_ads.{name} WHERE {key} = %s", (prefix + connection_id,)
             ).rowcount
@@ -197,6 +201,8 @@ class ConnectionStore(Store):
                 ("alerts", "alert_key", "connection:"),
             )
         }
+        connection.execute(_READABLE, {"changed": reached})
+        return removed
 
     def tokens(
         self, connection_id: str | None = None, connection: Connection | None = None
