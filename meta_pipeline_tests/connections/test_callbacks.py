@@ -468,6 +468,21 @@ def test_forgetting_an_account_leaves_no_row_of_it_in_any_table(place: Place) ->
         assert place.query(f"SELECT account_id FROM meta_ads.{name}") == [(place.ids[1],)]
 
 
+# Of those who are at a choice right now, and one row for each thing that is wrong.
+FEW_ROWS = {"pending_accounts", "alerts"}
+
+
+def test_all_of_an_account_is_found_by_an_index_in_every_table(place: Place) -> None:
+    """An account is deleted among millions of rows of others."""
+    query = """
+        SELECT indrelid::regclass::text FROM pg_index
+        JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+        WHERE attname = 'account_id' AND indpred IS NULL
+    """
+    found = {name.rpartition(".")[2] for (name,) in place.query(query)}
+    assert {table.name for table in of_accounts()} - found == FEW_ROWS
+
+
 def fill(place: Place, accounts: list[str]) -> None:
     with psycopg.connect(place.warehouse.url) as connection:
         connection.execute("SET session_replication_role = replica")

@@ -6,6 +6,8 @@ rows: they are never late and never off. They outlive the log rows (warehouse/re
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from .columns import count, day, moment, number, table, text, whole
 
 meta_api_hours = table(
@@ -45,6 +47,8 @@ meta_api_hours = table(
         primary_key=True,
         server_default="app",
     ),
+    # By which all of an account is deleted.
+    sa.Index(None, "account_id"),
 )
 
 meta_api_days = table(
@@ -54,6 +58,7 @@ meta_api_days = table(
     text("app_key", "App whose meters they moved: app, or app_<id>", primary_key=True),
     text("account_id", "Ad account, as act_<number>; empty for calls of none", primary_key=True),
     number("weighted_cost", "Cost by the configured weights, added up", nullable=False),
+    sa.Index(None, "account_id"),
 )
 
 call_weights = table(

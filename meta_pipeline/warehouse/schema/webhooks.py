@@ -43,6 +43,8 @@ webhook_changes = table(
     text("request_id", "The row of sync_requests that reads what it names"),
     sa.CheckConstraint("state IN ('pending','requested','kept')", name="state"),
     sa.Index(None, "received_at"),
+    # By which all of an account is deleted.
+    sa.Index(None, "account_id"),
     # Of changes nearly all are done: what is looked for again and again is a handful.
     sa.Index(
         "webhook_changes_pending_idx",
