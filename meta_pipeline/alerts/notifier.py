@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
 
 from meta_pipeline.deadline import NoAnswerInTime, answer_within
 from meta_pipeline.moments import LONG_AGO, past
@@ -27,7 +29,9 @@ CALM = timedelta(minutes=10)
 """How long a problem has to be over before that is told: what flaps is not back to normal."""
 
 DEADLINE_SECONDS = 20.0
-"""How long one channel may take; the tick of a sensor has a minute for all of them."""
+"""How long one channel may take."""
+ROUND_SECONDS = 50.0
+"""How long a round may take over all channels, for who says nothing else."""
 
 logger = logging.getLogger("meta_pipeline.alerts")
 
@@ -59,19 +63,26 @@ class Notifier:
         digest: timedelta = DIGEST,
         ui_url: str | None = None,
         is_simulated: bool = False,
+        timer: Callable[[], float] = monotonic,
     ) -> None:
         self._connect = connect
+        self._timer = timer
         self._channels = channels
         self._digest = digest
         self._ui_url = ui_url
         self._is_simulated = is_simulated
 
-    def tell(self, now: datetime) -> list[Told]:
-        """One round over all channels; gives those that had something to tell."""
+    def tell(self, now: datetime, seconds: float = ROUND_SECONDS) -> list[Told]:
+        """One round over all channels; gives those that had something to tell.
+
+        After so many seconds no channel is waited for: those to come share what is left.
+        """
         rounds: list[Told] = []
-        for channel in self._channels:
+        ends_at = self._timer() + seconds
+        for place, channel in enumerate(self._channels):
+            share = partial(self._share, ends_at, len(self._channels) - place)
             try:
-                told = self._tell(channel, now)
+                told = self._tell(channel, now, share)
             except Exception as error:  # whatever breaks in it, the next one is told
                 logger.exception("Alerts: nothing could be told by %s", channel.name)
                 told = Told(channel.name, error=type(error).__name__)
@@ -79,7 +90,11 @@ class Notifier:
                 rounds.append(told)
         return rounds
 
-    def _tell(self, channel: Channel, now: datetime) -> Told | None:
+    def _share(self, ends_at: float, channels: int) -> float:
+        """The seconds that the first of so many channels may take."""
+        return min(DEADLINE_SECONDS, (ends_at - self._timer()) / channels)
+
+    def _tell(self, channel: Channel, now: datetime, share: Callable[[], float]) -> Told | None:
         with self._connect() as connection:
             store = AlertStore(connection)
             if not store.try_lock(channel.name):
@@ -104,7 +119,9 @@ class Notifier:
             )
             told_over = {alert.alert_key for alert in over}
             waiting = [alert for alert in gone if alert.alert_key not in told_over]
-            return _deliver(store, channel, message, state.once_told([*current, *waiting]), now)
+            told = _told(channel, message, share())
+            _note(store, told, state.once_told([*current, *waiting]), now)
+            return told
 
     def _is_due(
         self, state: ChannelState, news: Sequence[Alert], over: Sequence[Alert], now: datetime
@@ -123,20 +140,16 @@ def tell_all(channels: Sequence[Channel], message: Message) -> list[Told]:
     return [_told(channel, message) for channel in channels]
 
 
-def _deliver(
-    store: AlertStore, channel: Channel, message: Message, known: dict[str, int], now: datetime
-) -> Told:
-    told = _told(channel, message)
+def _note(store: AlertStore, told: Told, known: dict[str, int], now: datetime) -> None:
     if told.error is not None:
-        store.failed(channel.name, told.error, now)
+        store.failed(told.channel, told.error, now)
     else:
-        store.delivered(channel.name, known, now)
-    return told
+        store.delivered(told.channel, known, now)
 
 
-def _told(channel: Channel, message: Message) -> Told:
+def _told(channel: Channel, message: Message, seconds: float = DEADLINE_SECONDS) -> Told:
     try:
-        _send(channel, message)
+        _send(channel, message, seconds)
     except Exception as error:  # what a channel meets is not known beforehand
         # The words of other errors may quote the secret address or the password.
         why = str(error) if isinstance(error, DeliveryFailed) else type(error).__name__
@@ -145,8 +158,11 @@ def _told(channel: Channel, message: Message) -> Told:
     return Told(channel.name, news=message.news, over=message.over)
 
 
-def _send(channel: Channel, message: Message, seconds: float = DEADLINE_SECONDS) -> None:
+def _send(channel: Channel, message: Message, seconds: float) -> None:
     """Send it, or fail after so long: a server that drips keeps no other channel waiting."""
+    if seconds <= 0:
+        # Begun, it might still get through, and would be told again.
+        raise DeliveryFailed("not begun, no time was left")
     try:
         answer_within(seconds, lambda: channel.send(message), name=f"alert by {channel.name}")
     except NoAnswerInTime:

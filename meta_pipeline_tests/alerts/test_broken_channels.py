@@ -288,3 +288,51 @@ def test_a_server_that_never_ends_keeps_nobody_waiting() -> None:
         _send(Drips(), MESSAGE, seconds=0.05)
     over.set()
     assert channels_module.TIMEOUT_SECONDS < 60
+
+
+class Taking:
+    """A channel that takes so long, by the clock of a test."""
+
+    def __init__(self, name: str, seconds: float, clock: list[float]) -> None:
+        self.name, self.seconds, self.clock, self.sent = name, seconds, clock, 0
+
+    def send(self, message: Message) -> None:
+        self.sent += 1
+        self.clock[0] += self.seconds
+
+
+def test_a_round_is_over_in_time_and_says_who_was_not_told(warehouse: Warehouse) -> None:
+    with warehouse.connection() as connection:
+        AlertStore(connection).replace("accounts", [failing()], NOW)
+    clock = [0.0]
+    taking = {"webhook": 30.0, "email": 30.0, "log": 1.0}
+    channels = [Taking(name, seconds, clock) for name, seconds in taking.items()]
+    notifier = Notifier(warehouse.connection, channels, timer=lambda: clock[0])
+    told = {one.channel: one.error for one in notifier.tell(NOW, 50)}
+    assert told == {"webhook": None, "email": None, "log": "not begun, no time was left"}
+    assert [one.sent for one in channels] == [1, 1, 0]
+    told = {one.channel: one.error for one in notifier.tell(NOW, 50)}
+    assert told == {"log": None}
+    assert [one.sent for one in channels] == [1, 1, 1]
+
+
+def test_a_silent_channel_has_its_share_of_the_round(warehouse: Warehouse) -> None:
+    with warehouse.connection() as connection:
+        AlertStore(connection).replace("accounts", [failing()], NOW)
+    over = threading.Event()
+
+    class Silent:
+        name = "silent"
+
+        def send(self, message: Message) -> None:
+            over.wait()
+
+    # All but a moment was over when it was its turn.
+    times = iter([0.0, 49.9, 0.0])
+    notifier = Notifier(warehouse.connection, [Silent(), Log()], timer=lambda: next(times))
+    told = notifier.tell(NOW, 50)
+    over.set()
+    assert [(one.channel, one.error) for one in told] == [
+        ("silent", "not delivered within 0 s"),
+        ("log", None),
+    ]
