@@ -249,6 +249,34 @@ def test_who_cannot_be_asked_is_named_and_a_later_token_may_settle_it(place: Pla
     assert (carried.problem, carried.accounts) == (None, (place.ids[0],))
 
 
+def test_what_the_house_reads_stays_where_its_token_is_set_elsewhere_alone(place: Place) -> None:
+    place.book = place.with_settings(access_token=None)
+    store_accounts(place)
+    noted = "UPDATE meta_ads.meta_ad_accounts SET environment_listed_at = {} WHERE account_id = %s"
+    place.change(noted.format("now()"), place.ids[1])
+    asked(place, of_person(place, "Ann", place.ids[:2]))
+    (carried,) = carry_out(place.book)
+    assert carried.accounts == (place.ids[0],)
+    assert "META_ACCESS_TOKEN" in str(carried.problem)
+    place.change(noted.format("NULL"), place.ids[1])  # as the next discovery without it
+    (carried,) = carry_out(place.book)
+    assert (carried.problem, carried.accounts) == (None, (place.ids[1],))
+
+
+def test_what_somebody_connects_meanwhile_stays(crowd: Place) -> None:
+    asked(crowd, ann(crowd))
+    first, second = sorted(crowd.ids[:60])[:2]
+
+    def connects(account_id: str) -> None:
+        if account_id == first:
+            crowd.book.add(crowd.issue(user_id="703", accounts=[second]))
+
+    (carried,) = carry_out(crowd.book, forgotten=connects)
+    assert carried.problem is None
+    assert left(crowd) == {second, *crowd.ids[60:]}
+    assert second in crowd.warehouse.connections.reaching()
+
+
 ODD = {
     "null": Fault.null_batch_entries([0]),
     "empty": Fault.wrong_shape("{}"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -156,7 +156,7 @@ class Try:
             alone, why_open = self.whole.prove(accounts, theirs, since)
             self.why_open |= why_open
             for account_id in alone:
-                self._forget(account_id)
+                self._forget(account_id, theirs)
         if not self.why_open:
             self._finish(rows)
 
@@ -166,9 +166,11 @@ class Try:
         oldest = self.whole.connections.access.clock() - TRIED_AGAIN
         return max(failed_at or self.callback.received_at, oldest)
 
-    def _forget(self, account_id: str) -> None:
+    def _forget(self, account_id: str, theirs: Set[str]) -> None:
         if self.accounts:  # one at least: a try that wins nothing is made for ever
             self.whole.go_on()
+        if self.whole.is_noted(account_id, theirs):
+            return
         warehouse = self.whole.connections.warehouse
         try:
             self.deleted.update(forget_account(warehouse.url, account_id))

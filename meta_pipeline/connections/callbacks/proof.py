@@ -21,6 +21,10 @@ from meta_pipeline.warehouse import ConnectionRow
 logger = logging.getLogger("meta_pipeline.connections")
 
 _HOUSE = "META_ACCESS_TOKEN"
+_ELSEWHERE = (
+    f"{_HOUSE} listed it last and is not set here: set it where connections are cared for. Where "
+    "it was taken out for good, the next discovery of ad accounts says so."
+)
 
 
 class TimeIsOver(Exception):
@@ -108,7 +112,10 @@ class Pass:
 
         Every other token is asked about each account, until one is answered.
         """
-        left, why_open = list(accounts), dict[str, str]()
+        house = self.connections.access.settings.access_token
+        store = self.connections.warehouse.connections
+        of_house = frozenset[str]() if house is not None else store.listed_by_environment()
+        left, why_open = list(accounts), dict.fromkeys(of_house.intersection(accounts), _ELSEWHERE)
         for other in self._living(theirs, since):
             if not left:
                 break
@@ -116,8 +123,12 @@ class Pass:
             left = [one for one in left if said[one] is not True]
             why_open = {one: str(said[one]) for one in left if said[one]} | why_open
         alone = [one for one in left if one not in why_open]
-        # Once more: somebody may have connected meanwhile.
-        return self._unnoted(alone, theirs), {one: why_open[one] for one in left if one in why_open}
+        return alone, {one: why_open[one] for one in left if one in why_open}
+
+    def is_noted(self, account_id: str, theirs: Set[str]) -> bool:
+        """Whether anybody else is noted to reach it, also somebody who connected a moment ago."""
+        reaching = self.connections.warehouse.connections.reaching(account_id)
+        return not theirs >= set(reaching.get(account_id, ()))
 
     def _unnoted(self, accounts: Collection[str], theirs: Set[str]) -> list[str]:
         """Those that no other connection is noted to reach, also of the ended ones."""
