@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from meta_pipeline.connections.access import Access, Business, Owner
-from meta_pipeline.graph import MalformedAnswer
+from meta_pipeline.graph import DeadlineExceeded, MalformedAnswer
+from meta_pipeline.graph.transport import appsecret_proof
 from meta_pipeline.settings import Settings
 from meta_pipeline_tests.graph.scripted import Reply, ScriptedServer
 
@@ -64,3 +66,34 @@ def test_a_business_is_named_by_an_id_alone(access: Access, server: ScriptedServ
         access.client_business(TOKEN, app_id="1")
     server.answer(Reply({"id": "1"}))
     assert access.client_business(TOKEN, app_id="1") is None
+
+
+def test_tokens_over_one_connection_are_signed_each_for_its_own_app(server: ScriptedServer) -> None:
+    settings = Settings.load(env_file=None, graph_url=server.url, app_id="1", app_secret="s" * 32)
+    access, both = Access(settings), {"act_1": True, "act_2": False}
+    missing = {"error": {"message": "gone", "code": 100, "error_subcode": 33}}
+    entries = [
+        {"code": 200, "headers": [], "body": '{"id":"act_1"}'},
+        {"code": 400, "headers": [], "body": json.dumps(missing)},
+    ]
+    server.answer(*[Reply(entries)] * 2)
+    with access.client(TOKEN, app_id="1") as client:
+        for token, app_id in ((TOKEN, "1"), (f"{TOKEN}2", "2")):
+            beside = access.beside(client, token, app_id=app_id)
+            assert access.reaches(beside, list(both)) == both
+    ours, theirs = (one.form for one in server.asked)
+    proof = appsecret_proof(TOKEN, "s" * 32)
+    assert (ours["access_token"], ours["appsecret_proof"]) == (TOKEN, proof)
+    assert (theirs["access_token"], "appsecret_proof" in theirs) == (f"{TOKEN}2", False)
+    assert [one.headers["authorization"] for one in server.asked] == [
+        f"Bearer {TOKEN}", f"Bearer {TOKEN}2",
+    ]  # fmt: skip
+    assert len({one.client_port for one in server.asked}) == 1
+
+
+def test_after_the_end_of_all_calls_nothing_is_asked(
+    access: Access, server: ScriptedServer
+) -> None:
+    with access.ending(0).client(TOKEN, app_id="1") as client, pytest.raises(DeadlineExceeded):
+        access.reaches(client, ["act_1"])
+    assert server.asked == []
