@@ -80,6 +80,12 @@ class WebSettings(BaseSettings, defer_build=True, hide_input_in_errors=True):
         validation_alias=AliasChoices("META_API_REQUESTS_PER_MINUTE"),
         description="Requests an API key may make a minute, of each process of the web application",
     )
+    api_facts_per_tenant: int = Field(
+        10_000_000,
+        ge=1,
+        validation_alias=AliasChoices("META_API_FACTS_PER_TENANT"),
+        description="About how many facts are kept of a tenant; its programs can send no more",
+    )
     webhook_verify_token: SecretStr | None = Field(
         None,
         min_length=16,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import httpx2
 import orjson
 
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.web import Site, web_application
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
+from meta_pipeline_tests.web import served
 from meta_pipeline_tests.web.api.test_api import problem
 
 DAY = "2026-11-19"
@@ -72,3 +78,31 @@ def test_lines_atomic_and_what_is_too_much(mine: httpx2.Client) -> None:
     problem(mine.post("/facts", json=[]), 400, "bad_request")
     rows = mine.get("/facts", params={"metric": "m1", "limit": 1}).json()["data"]
     assert [(one["value"], one["hour"]) for one in rows] == [("1", None)]
+
+
+def test_a_tenant_sends_no_more_facts_than_may_be_kept_of_it(
+    tables: Warehouse, site: Site, mine: httpx2.Client, theirs: httpx2.Client
+) -> None:
+    with tables.connection() as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.facts (tenant, provider, account_id, level, entity_id, metric,"
+            " date_start, hour, breakdown, value, observed_at, received_at)"
+            " SELECT 'other', 'crm', 'shop', 'ad', n::text, 'sales', '2026-11-19', -1, '', 1,"
+            " now(), now() FROM generate_series(1, 1000) AS n"
+        )
+    with tables.connection() as connection:
+        connection.execute("ANALYZE meta_ads.facts")
+    assert theirs.post("/facts", json=[fact("ad", "1", "1")]).json()["written"] == 1
+    settings = site.settings.model_copy(update={"api_facts_per_tenant": 900})
+    with served.running(web_application(replace(site, settings=settings))) as url:
+        full, written = (
+            httpx2.post(
+                f"{url}/v1/facts",
+                json=[fact("ad", "2", "1")],
+                headers=program.headers,
+                timeout=PATIENCE_SECONDS,
+            )
+            for program in (theirs, mine)
+        )
+    assert "META_API_FACTS_PER_TENANT" in problem(full, 403, "full")["detail"]
+    assert written.json()["written"] == 1

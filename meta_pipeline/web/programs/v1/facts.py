@@ -16,7 +16,7 @@ from meta_pipeline.facts.batch import MOST_FACTS
 from meta_pipeline.warehouse.stores.facts import WHOLE_DAY
 from meta_pipeline.web.programs.body import read_body
 
-from .caller import MaySend, Reader, Sender
+from .caller import Caller, MaySend, Reader, Sender
 from .paging import Cursor, Limit, Page, cursor_of, key_behind
 from .problems import Problem
 
@@ -83,6 +83,16 @@ async def _body(request: Request, _may: MaySend) -> bytes:
 Body = Annotated[bytes, Depends(_body)]
 
 
+def _check_room(caller: Caller) -> None:
+    most = caller.site.settings.api_facts_per_tenant
+    if (kept := caller.site.warehouse.facts.about(caller.key.tenant)) >= most:
+        raise Problem(
+            "full",
+            f"about {kept:,} facts are kept of this tenant, and {most:,} may be "
+            "(META_API_FACTS_PER_TENANT): nothing was written",
+        )
+
+
 @facts.post("/facts", openapi_extra=_BODY)
 def send_facts(
     # Before the slot of the caller, which would be held for as long as a body drips.
@@ -92,6 +102,7 @@ def send_facts(
     atomic: Annotated[bool, Query(description="Write all, or nothing and answer 422")] = False,
 ) -> Ingestion:
     """Send facts: kept by their key, the latest observation wins, a replay changes nothing."""
+    _check_room(caller)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in (*_ARRAY, *_LINES):
         raise Problem(

@@ -36,6 +36,7 @@ CODES: Mapping[str, int] = {
     "impossible_question": 400,
     "no_key": 401,
     "missing_scope": 403,
+    "full": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "not_pending": 409,
