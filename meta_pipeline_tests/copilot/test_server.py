@@ -25,7 +25,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from meta_pipeline import metrics
 from meta_pipeline.concurrency import MOST, FairLimiter
-from meta_pipeline.copilot.server import http_application, mcp_server
+from meta_pipeline.copilot.server import Admits, http_application, mcp_server
 from meta_pipeline.copilot.server.application import MAX_BODY_BYTES
 from meta_pipeline.local.ports import answers
 from meta_pipeline.warehouse import Warehouse
@@ -180,13 +180,16 @@ def test_every_tool_over_standard_streams(place: Place, tmp_path: Path) -> None:
 
 @contextmanager
 def served(
-    warehouse_of: Callable[[str | None], Warehouse], limiter: FairLimiter | None = None, **uses: Any
+    warehouse_of: Callable[[str | None], Warehouse],
+    limiter: FairLimiter | None = None,
+    admits: Admits = {KEY: ""}.get,
+    **uses: Any,
 ) -> Iterator[str]:
     """The server behind its door on a socket of this machine, with `uses` of uvicorn."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         host = f"127.0.0.1:{listening.getsockname()[1]}"
         application = http_application(
-            mcp_server(warehouse_of), {KEY: ""}.get, hosts=[host], limiter=limiter
+            mcp_server(warehouse_of), admits, hosts=[host], limiter=limiter
         )
         server = uvicorn.Server(uvicorn.Config(application, log_level="critical", **uses))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -299,6 +302,28 @@ def test_an_answer_that_nobody_reads_holds_no_slot(place: Place) -> None:
         ask = head_of(url) + b"Content-Length: %d\r\n\r\n" % len(LIST) + LIST
         with unread(url, ask, protocol, MOST // 2):
             assert is_listed(url)
+
+
+def test_an_address_that_tries_too_many_keys_has_none_of_them_looked_up(place: Place) -> None:
+    looked_up: list[str] = []
+
+    def admits(key: str) -> str | None:
+        looked_up.append(key)
+        return {KEY: ""}.get(key)
+
+    with served(lambda _: place.warehouse, admits=admits) as url:
+
+        def status_of(key: str) -> int:
+            headers = ASK | {"Authorization": f"Bearer {key}"}
+            answer = httpx2.post(url, content=LIST, headers=headers, timeout=PATIENCE_SECONDS)
+            return answer.status_code
+
+        assert is_listed(url)
+        wrong = [f"wrong {n}" for n in range(21)]
+        assert [status_of(key) for key in wrong] == [401] * 20 + [429]
+        assert looked_up == [KEY, *wrong[:20]]
+        # Who came in before goes on.
+        assert is_listed(url)
 
 
 def test_a_question_that_is_too_long_is_refused(place: Place) -> None:

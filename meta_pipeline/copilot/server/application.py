@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from meta_pipeline.concurrency import FairLimiter, TooManyAtOnce
+from meta_pipeline.key_tries import KeyTries, TooManyKeys
 from meta_pipeline.warehouse import WarehouseError
 
 from .exact_server import UNREADABLE
@@ -52,6 +53,7 @@ class _Door:
         self._inner = inner
         self._admits = admits
         self._limiter = limiter
+        self._tries = KeyTries()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope = {**scope}  # the server's own, which it may use again
@@ -63,10 +65,15 @@ class _Door:
         """The server, for a request that is let in, or what is said instead."""
         if scope["method"] != "POST":
             return _POST_ALONE
-        key = _key(scope)
+        if (key := _key(scope)) is None:
+            return _KEY_NEEDED
+        address, _ = scope["client"] or ("", 0)
+        look_up = partial(self._tries.look_up, address, key, partial(self._admits, key))
         # A key is looked up in the tables: on the event loop a slow one would hold up all others.
         try:
-            tenant = None if key is None else await run_in_threadpool(self._admits, key)
+            tenant = await run_in_threadpool(look_up)
+        except TooManyKeys as error:
+            return _later(error)
         except (WarehouseError, psycopg.Error) as error:
             _log.error("no key can be looked up: %s", error)
             return _CANNOT_TELL
@@ -90,11 +97,14 @@ class _Door:
                 # Answers are one JSON document each: none of it is sent before it is whole anyhow.
                 await self._inner(scope, arrived, note)
         except TooManyAtOnce as error:
-            headers = {"Retry-After": str(error.seconds)}
-            refused = JSONResponse({"error": str(error)}, status_code=429, headers=headers)
-            await refused(scope, receive, note)
+            await _later(error)(scope, receive, note)
         while answer:
             await send(answer.popleft())
+
+
+def _later(error: TooManyAtOnce | TooManyKeys) -> JSONResponse:
+    headers = {"Retry-After": str(error.seconds)}
+    return JSONResponse({"error": str(error)}, status_code=429, headers=headers)
 
 
 async def _arrived(receive: Receive) -> Receive:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from hashlib import sha256
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -16,6 +15,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+from meta_pipeline.key_tries import KeyTries
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.stores.api_keys import ApiKeyRow
 from meta_pipeline.web.access.api_keys import MEANINGS, Scope, key_of
@@ -24,8 +24,6 @@ from meta_pipeline.web.site import Site, site_of
 
 from .problems import Problem
 
-# As for signing in: more than slips, too few to guess with.
-_WRONG_KEYS = RateLimitItemPerMinute(20)
 _SCHEME = HTTPBearer(
     auto_error=False,
     scheme_name="API key",
@@ -35,47 +33,23 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)]
 
 
 class Rates:
-    """How often each key asks, within one process."""
+    """How often each key asks, and each address tries others, within one process."""
 
     def __init__(self, per_minute: int) -> None:
         self._allowed = RateLimitItemPerMinute(per_minute)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._let_in: set[bytes] = set()
+        self.tries = KeyTries()
 
     def spend(self, key_id: str) -> None:
         """Count a request of a key; too many of them are a Problem."""
-        self._spend(self._allowed, f"key {key_id}", "this key asks")
-
-    def look_up(self, address: str, text: str, found: Callable[[], ApiKeyRow | None]) -> ApiKeyRow:
-        """The key of this text that `found` finds; what is none of ours counts against the address.
-
-        Too many of those are a Problem, and nothing that comes from there is looked for: only keys
-        that were let in before, as many programs may share an address.
-        """
-        digest, who = sha256(text.encode()).digest(), f"address {address}"
-        if digest not in self._let_in and not self._limiter.test(_WRONG_KEYS, who):
-            self._refuse(_WRONG_KEYS, who, "this address tries keys")
-        if (key := found()) is not None:
-            self._let_in.add(digest)
-            return key
-        self._spend(_WRONG_KEYS, who, "this address tries keys")
-        raise Problem(
-            "no_key",
-            "send a living key as Authorization: Bearer mp_...; meta-pipeline api-keys create "
-            "makes one",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
-
-    def _spend(self, item: RateLimitItemPerMinute, who: str, what: str) -> None:
-        if not self._limiter.hit(item, who):
-            self._refuse(item, who, what)
-
-    def _refuse(self, item: RateLimitItemPerMinute, who: str, what: str) -> NoReturn:
-        end = self._limiter.get_window_stats(item, who).reset_time
+        if self._limiter.hit(self._allowed, key_id):
+            return
+        end = self._limiter.get_window_stats(self._allowed, key_id).reset_time
         seconds = max(1, round(end - time.time()))
         raise Problem(
             "too_many_requests",
-            f"{what} more than {item.amount} times a minute: try again in {seconds} s",
+            f"this key asks more than {self._allowed.amount} times a minute: try again in "
+            f"{seconds} s",
             headers={"Retry-After": str(seconds)},
         )
 
@@ -104,7 +78,16 @@ def _known(request: Request, credentials: Credentials) -> Caller:
     assert isinstance(rates, Rates)
     now = site.now()
     text = credentials.credentials if credentials else ""
-    key = rates.look_up(client_address(request), text, lambda: key_of(site.warehouse, text, now))
+    key = rates.tries.look_up(
+        client_address(request), text, lambda: key_of(site.warehouse, text, now)
+    )
+    if key is None:
+        raise Problem(
+            "no_key",
+            "send a living key as Authorization: Bearer mp_...; meta-pipeline api-keys create "
+            "makes one",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
     rates.spend(key.key_id)
     return Caller(site, key, now)
 

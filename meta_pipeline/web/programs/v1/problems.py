@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from meta_pipeline.concurrency import TooManyAtOnce
 from meta_pipeline.custom_reports import ReportsError
+from meta_pipeline.key_tries import TooManyKeys
 from meta_pipeline.metrics import MetricsError, UnknownName
 from meta_pipeline.printable import one_line
 from meta_pipeline.sync_requests import RequestRefused, TooManyOpen
@@ -100,6 +101,11 @@ def _http(error: HTTPException) -> Problem:
     return Problem(code, detail, headers=error.headers)
 
 
+def _later(error: TooManyAtOnce | TooManyKeys) -> Problem:
+    headers = {"Retry-After": str(error.seconds)}
+    return Problem("too_many_requests", str(error), headers=headers)
+
+
 def _unavailable(error: WarehouseError) -> Problem:
     _log.error("the database cannot be used: %s", error)
     # Other sentences name hosts and roles, which are not a program's business.
@@ -124,12 +130,8 @@ _KINDS: Sequence[tuple[type[Exception], Callable[[Any], Problem]]] = (
         TooManyOpen,
         lambda error: Problem("too_many_requests", str(error), headers={"Retry-After": "60"}),
     ),
-    (
-        TooManyAtOnce,
-        lambda error: Problem(
-            "too_many_requests", str(error), headers={"Retry-After": str(error.seconds)}
-        ),
-    ),
+    (TooManyAtOnce, _later),
+    (TooManyKeys, _later),
     (
         RequestRefused,
         lambda error: Problem(
