@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from random import Random
 from time import monotonic
 
 from meta_pipeline.deadline import NoAnswerInTime, answer_within
@@ -30,6 +31,8 @@ CALM = timedelta(minutes=10)
 
 DEADLINE_SECONDS = 20.0
 """How long one channel may take."""
+LEAST_SECONDS = 10.0
+"""With less none is begun: what is given up may still arrive, and would be told again."""
 ROUND_SECONDS = 50.0
 """How long a round may take over all channels, for who says nothing else."""
 
@@ -64,9 +67,11 @@ class Notifier:
         ui_url: str | None = None,
         is_simulated: bool = False,
         timer: Callable[[], float] = monotonic,
+        least_seconds: float = LEAST_SECONDS,
     ) -> None:
         self._connect = connect
         self._timer = timer
+        self._least_seconds = least_seconds
         self._channels = channels
         self._digest = digest
         self._ui_url = ui_url
@@ -75,12 +80,15 @@ class Notifier:
     def tell(self, now: datetime, seconds: float = ROUND_SECONDS) -> list[Told]:
         """One round over all channels; gives those that had something to tell.
 
-        After so many seconds no channel is waited for: those to come share what is left.
+        After so many seconds no channel is waited for: those to come share what is left, and none
+        is begun with too little of it. Each round has an order of its own.
         """
         rounds: list[Told] = []
         ends_at = self._timer() + seconds
-        for place, channel in enumerate(self._channels):
-            share = partial(self._share, ends_at, len(self._channels) - place)
+        # By the clock: in short rounds one that is silent must not always come before the others.
+        turns = Random(now.timestamp()).sample(self._channels, len(self._channels))  # noqa: S311 - an order, not a secret
+        for place, channel in enumerate(turns):
+            share = partial(self._share, ends_at, len(turns) - place)
             try:
                 told = self._tell(channel, now, share)
             except Exception as error:  # whatever breaks in it, the next one is told
@@ -91,8 +99,11 @@ class Notifier:
         return rounds
 
     def _share(self, ends_at: float, channels: int) -> float:
-        """The seconds that the first of so many channels may take."""
-        return min(DEADLINE_SECONDS, (ends_at - self._timer()) / channels)
+        """The seconds that the first of so many channels may take; 0: too few are left."""
+        left = ends_at - self._timer()
+        if left < self._least_seconds:
+            return 0
+        return min(DEADLINE_SECONDS, max(self._least_seconds, left / channels))
 
     def _tell(self, channel: Channel, now: datetime, share: Callable[[], float]) -> Told | None:
         with self._connect() as connection:
@@ -160,9 +171,8 @@ def _told(channel: Channel, message: Message, seconds: float = DEADLINE_SECONDS)
 
 def _send(channel: Channel, message: Message, seconds: float) -> None:
     """Send it, or fail after so long: a server that drips keeps no other channel waiting."""
-    if seconds <= 0:
-        # Begun, it might still get through, and would be told again.
-        raise DeliveryFailed("not begun, no time was left")
+    if not seconds:
+        raise DeliveryFailed("not begun, too little time was left")
     try:
         answer_within(seconds, lambda: channel.send(message), name=f"alert by {channel.name}")
     except NoAnswerInTime:
