@@ -16,6 +16,7 @@ from meta_pipeline.warehouse.views.replacing import let_read
 
 from .groups import ensure_groups, group_names
 from .logins import limit_logins
+from .renamed import take_over
 from .rules import OPERATOR, TenancyRule, rule_of
 
 _FIRST_VERSION: Final = 150_000
@@ -79,6 +80,7 @@ def enforce(connection: Connection) -> None:
     ensure_groups(connection)
     groups = group_names(connection)
     try:
+        take_over(connection)
         for table, (rule, is_done) in _wanted(connection).items():
             if not is_done:
                 with connection.transaction():

@@ -41,7 +41,9 @@ _MISSING = """
 _MAY_CREATE = "SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
 _MAY_BECOME = "SELECT pg_has_role(current_user, %s, 'MEMBER')"
 _MAY_SET = "SELECT pg_has_role(current_user, %s, 'SET')"
-# Postgres 16 made the right to become a role one of its own, apart from being a member.
+# Postgres 16 made the right to become a role one of its own, apart from being a member. A policy is
+# for those members of its group that inherit it: since then as each GRANT says, whatever the role
+# is, and before as the role says.
 _WITH_SET = 160_000
 
 
@@ -76,6 +78,17 @@ def ensure_groups(connection: Connection) -> None:
             )
     except errors.InsufficientPrivilege as error:
         raise _refusal(connection, [], (api, tenants)) from error
+
+
+def join_group(connection: Connection, role: str) -> None:
+    """Make a login a member of this database's SQL group, whose policies are for it from then on.
+
+    Raises errors.InsufficientPrivilege, and whatever else Postgres says.
+    """
+    _, tenants = group_names(connection)
+    says_it = sql.SQL(" WITH INHERIT TRUE" if _knows_set(connection) else "")
+    names = map(sql.Identifier, (tenants, role))
+    connection.execute(sql.SQL("GRANT {} TO {}{}").format(*names, says_it))
 
 
 def _create(connection: Connection, name: str) -> None:

@@ -15,7 +15,7 @@ from meta_pipeline.warehouse.errors import RoleRefused, RoleShutOut, TenantsNotA
 from meta_pipeline.warehouse.names import SCHEMA
 
 from .enforcement import enforcement
-from .groups import ENFORCE, IS_MEMBER, MADE_HERE, group_names
+from .groups import ENFORCE, IS_MEMBER, MADE_HERE, group_names, join_group
 from .logins import MOST_CONNECTIONS, limit_logins
 
 # 192 bits: a password that is generated is never guessed.
@@ -78,8 +78,7 @@ _BEYOND_POLICIES = f"""
     END
     FROM pg_roles WHERE rolname = %(role)s
 """
-# A policy is for those members of its group that inherit it: from this version on as each GRANT
-# says, whatever the role is; before it as the role says.
+# From this version on a GRANT says whether it is inherited, and before it the role does.
 _GRANTS_INHERIT: Final = 160_000
 # Roles of every server: what they read of its files is nobody's row.
 _FILES: Final = ("pg_execute_server_program", "pg_read_server_files", "pg_write_server_files")
@@ -294,14 +293,7 @@ def _join(connection: Connection, tenant: str, role: str, at: datetime, *, is_ou
         "VALUES (%s, %s, %s, %s) ON CONFLICT (role_name) DO UPDATE SET is_ours = excluded.is_ours",
         (role, tenant, is_ours, at),
     )
-    says_it = connection.info.server_version >= _GRANTS_INHERIT
-    connection.execute(
-        sql.SQL("GRANT {} TO {} {}").format(
-            sql.Identifier(tenants),
-            sql.Identifier(role),
-            sql.SQL("WITH INHERIT TRUE" if says_it else ""),
-        )
-    )
+    join_group(connection, role)
     inherits = connection.execute("SELECT pg_has_role(%s, %s, 'USAGE')", (role, tenants)).fetchone()
     if not (inherits and inherits[0]):
         raise RoleRefused(
