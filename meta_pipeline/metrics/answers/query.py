@@ -137,12 +137,15 @@ def answer(
             bound=bound,
         )
         result = _answer(connection, question, zeros=zeros, now=moment, leading=leading)
-        if not sent:
-            return result
-        if not own:
-            result.columns.remove("spend")
-        tenant = getattr(warehouse, "tenant", DEFAULT_TENANT)
-        return with_facts(connection, question, result, sent, tenant)
+        if sent:
+            if not own:
+                result.columns.remove("spend")
+            tenant = getattr(warehouse, "tenant", DEFAULT_TENANT)
+            result = with_facts(connection, question, result, sent, tenant)
+    if bound:
+        # Each part was within it; what is put together of them may not be.
+        bound.check_rows(len(result.rows))
+    return result
 
 
 def ask(

@@ -11,8 +11,9 @@ from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
 from meta_pipeline.metrics.source import finest
 from meta_pipeline.model.level import LEVELS
 
-from .assembly import Result
+from .assembly import Result, Row, read_exactly
 from .question import Question, as_arrays
+from .statement import Statement
 
 _KEYS = {
     "day": "fact.date_start",
@@ -72,7 +73,7 @@ _SUMS = """
             ) AS has_day
         FROM ranked AS one WHERE depth >= %(depth)s
     )
-    SELECT fact.name, sum(fact.value){keys}
+    SELECT {selected}
     FROM fact
     LEFT JOIN meta_ads.meta_ads AS ad
         ON fact.level = 'ad' AND ad.ad_id = fact.entity_id AND ad.account_id = fact.account_id
@@ -80,8 +81,9 @@ _SUMS = """
         ON fact.level = 'adset' AND adset.adset_id = fact.entity_id
         AND adset.account_id = fact.account_id
     WHERE fact.depth = fact.coarsest AND (fact.hour = -1) = fact.has_day
-    GROUP BY fact.name{keys}
-    ORDER BY fact.name{keys}
+    {grouped}
+    HAVING count(*) > 0
+    {ordered}
 """
 
 
@@ -114,36 +116,38 @@ def with_facts(
             f"Facts ({', '.join(names)}) are told apart by {', '.join(_KEYS)} and not filtered: "
             f"ask without {', '.join([*others, *grouping.filters])}."
         )
-    return _joined(answer, question, _sums(connection, question, names, tenant), names)
+    sums = _sums(question, names, tenant)
+    return _joined(answer, sums, read_exactly(connection, sums, question.bound))
 
 
-def _sums(
-    connection: Connection[Any], question: Question, names: Sequence[str], tenant: str
-) -> list[tuple[Any, ...]]:
-    keys = "".join(f", {_KEYS[name]}" for name in question.grouping.by)
-    depth = LEVELS.index(finest([*question.grouping.levels, "account"])) + 1
-    return connection.execute(
-        _SUMS.format(keys=keys),
-        {
-            "levels": list(LEVELS),
-            **as_arrays(question.asked),
-            "tenant": tenant,
-            "names": list(names),
-            "depth": depth,
-        },
-    ).fetchall()
+def _sums(question: Question, names: Sequence[str], tenant: str) -> Statement:
+    """One row for each key, so that it counts as one of the answer however many facts it has."""
+    by = question.grouping.by
+    values = [
+        f"sum(fact.value) FILTER (WHERE fact.name = (%(names)s::text[])[{n + 1}])"
+        for n in range(len(names))
+    ]
+    places = ", ".join(str(n + 1) for n in range(len(by)))
+    text = _SUMS.format(
+        selected=", ".join([*(_KEYS[name] for name in by), *values]),
+        grouped=f"GROUP BY {places}" if by else "",
+        ordered=f"ORDER BY {places}" if by else "",
+    )
+    params: dict[str, Any] = {"levels": list(LEVELS), **as_arrays(question.asked)}
+    params |= {"tenant": tenant, "names": list(names)}
+    params["depth"] = LEVELS.index(finest([*question.grouping.levels, "account"])) + 1
+    return Statement(text, params, tuple(map(question.grouping.column, by)), tuple(names))
 
 
-def _joined(
-    answer: Result, question: Question, sums: Sequence[tuple[Any, ...]], names: Sequence[str]
-) -> Result:
-    columns = [question.grouping.column(name) for name in question.grouping.by]
+def _joined(answer: Result, sums: Statement, facts: Sequence[Row]) -> Result:
+    keys, names = sums.keys, sums.values
     # As text: days come as dates from one side and as what the grouping made of them from the
     # other.
-    rows = {tuple(str(row[name]) for name in columns): row for row in answer.rows}
-    for name, value, *key in sums:
-        joined = rows.setdefault(tuple(map(str, key)), dict(zip(columns, key, strict=True)))
-        joined[name] = float(value)
+    rows = {tuple(str(row[name]) for name in keys): row for row in answer.rows}
+    for one in facts:
+        key = tuple(str(one[name]) for name in keys)
+        joined = rows.setdefault(key, {name: one[name] for name in keys})
+        joined.update({name: float(one[name]) for name in names if one[name] is not None})
     formulas = {name: f"sum of what {name.partition('.')[0]} sent" for name in names}
     # What a provider's number is in only the provider knows: a count, until somebody says more.
     about = {
