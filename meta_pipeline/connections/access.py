@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -50,14 +51,18 @@ class Business:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Clients for single tokens, made from the settings; `clock` (UTC) and `sleep` are injected."""
+    """Clients for single tokens, made from the settings.
+
+    `clock` (UTC), `sleep` and `timer` (seconds), which times calls, are injected.
+    """
 
     settings: Settings
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
+    timer: Callable[[], float] = time.monotonic
     retry: RetryPolicy | None = None
-    ends_at: float | None = None
-    """The moment, of the monotonic clock, after which no answer is waited for; None: any."""
+    ends_at: float = math.inf
+    """The moment, of the `timer`, after which no answer is waited for."""
 
     def within(self, seconds: float) -> Access:
         """The same, whose calls together are over in so many seconds, each repeated once at most.
@@ -68,7 +73,7 @@ class Access:
 
     def ending(self, seconds: float) -> Access:
         """The same, whose calls together are over in so many seconds, repeated as ever."""
-        return replace(self, ends_at=time.monotonic() + seconds)
+        return replace(self, ends_at=self.timer() + seconds)
 
     def knows_app(self, app_id: str | None) -> bool:
         """Whether the secret of this app is set: renewing and revoking take it."""
@@ -97,11 +102,10 @@ class Access:
             hidden=secrets,
             clock=self.clock,
             sleep=self.sleep,
+            timer=self.timer,
             retry=self.retry,
         )
-        if self.ends_at is None:
-            return client
-        return client.within(max(0.0, self.ends_at - time.monotonic()))
+        return client.within(max(0.0, self.ends_at - self.timer()))
 
     def beside(self, client: GraphClient, token: str, *, app_id: str | None) -> GraphClient:
         """A client for another token over the connections of one that signs (`app_id` its own)."""

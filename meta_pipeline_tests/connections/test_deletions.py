@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -149,8 +150,9 @@ def test_a_request_that_takes_longer_than_a_pass_goes_on_at_the_next_tick(crowd:
 
 
 def test_however_slow_all_is_each_pass_wins_something(place: Place) -> None:
-    """A look at a connection or, with a proof of its own, an account."""
-    of_person(place, "Other", place.ids[2:])
+    """A look at a connection, or the accounts of one proof."""
+    for name in ("Other", "Another"):
+        of_person(place, name, place.ids[2:])
     place.book = place.with_settings(access_token=None)
     store_accounts(place)
     asked(place, of_person(place, "Ann", place.ids[:2]))
@@ -163,8 +165,61 @@ def test_however_slow_all_is_each_pass_wins_something(place: Place) -> None:
         stages.append((looks, -len(left(place))))
         assert stages[-1] > stages[-2]
         place.clock.advance(60)
-    assert stages == [(0, -3), (1, -3), (1, -2), (1, -1)]
+    assert stages == [(0, -3), (1, -3), (2, -1)]
     assert left(place) == {place.ids[2]}
+
+
+def test_accounts_that_were_proved_together_go_together_however_long_it_took(
+    crowd: Place,
+) -> None:
+    asked(crowd, ann(crowd))
+    crowd.sim.fail("POST", "/", times=None, with_=Fault.slow(40))
+    stages = [len(left(crowd))]
+    while crowd.warehouse.callbacks.open():
+        (carried,) = take_care(crowd.book).callbacks
+        assert carried.problem is None
+        stages.append(len(left(crowd)))
+        assert stages[-1] < stages[-2]
+        crowd.clock.advance(120)
+    assert stages == [66, 16, 6]
+    batches = [one for one in crowd.sim.journal if one.method == "POST" and not one.in_batch]
+    assert len(batches) == 2 * 6, "each of the six tokens once about fifty, once about ten"
+
+
+def test_a_list_of_the_house_that_takes_longer_than_a_pass_holds_nothing_up(crowd: Place) -> None:
+    asked(crowd, ann(crowd))
+    crowd.sim.fail("GET", "/me/adaccounts", times=None, with_=Fault.slow(150))
+    tries = list[CarriedOut]()
+    while crowd.warehouse.callbacks.open():
+        tries += take_care(crowd.book).callbacks
+        assert len(tries) < 10
+        crowd.clock.advance(120)
+    assert {one.problem for one in tries} == {None}
+    assert [len(one.accounts) for one in tries[-2:]] == [50, 10]
+    assert left(crowd) == set(crowd.ids[60:])
+
+
+@pytest.mark.parametrize("lives_minutes", [22, None])
+def test_a_proof_may_take_longer_the_more_tokens_are_asked_if_none_ends_meanwhile(
+    crowd: Place, lives_minutes: int | None
+) -> None:
+    asked(crowd, ann(crowd))
+    begun_at = crowd.clock.now()
+    other = next(row for row in crowd.warehouse.connections.living() if row.name == "Other 0")
+    ends = begun_at + timedelta(minutes=lives_minutes) if lives_minutes else other.expires_at
+    crowd.change(
+        "UPDATE meta_ads.connections SET expires_at = %s WHERE connection_id = %s",
+        ends, other.connection_id,
+    )  # fmt: skip
+    crowd.sim.fail("POST", "/", times=None, with_=Fault.slow(172))
+    timed = replace(crowd.book.access, timer=lambda: crowd.clock.now().timestamp())
+    (carried,) = carry_out(replace(crowd.book, access=timed))
+    if lives_minutes is None:
+        assert (carried.problem, len(carried.accounts)) == (None, 50)
+        assert crowd.clock.now() - begun_at > timedelta(minutes=15)
+    else:
+        assert "could not be asked" in str(carried.problem)
+        assert carried.accounts == ()
 
 
 def test_a_renewal_waits_for_no_deletion(crowd: Place) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from meta_pipeline.chunks import chunks
 from meta_pipeline.connections.connections import Connections
 from meta_pipeline.connections.errors import ConnectionsError
-from meta_pipeline.connections.state import ConnectionState
+from meta_pipeline.connections.state import LAST_MOMENT, ConnectionState
 from meta_pipeline.graph import GraphError
 from meta_pipeline.graph.batch import LARGEST_BATCH
 from meta_pipeline.moments import LONG_AGO, is_over
@@ -31,9 +31,16 @@ TRIED_AGAIN = timedelta(hours=1)
 _GOES_ON = timedelta(minutes=1)
 """After a try that ended in between, by its time or by force: the next tick goes on."""
 _BEGUN_WITHIN = timedelta(minutes=2)
-"""A pass begins nothing after this, as tokens may be due for renewal: what is left goes on soon."""
-_ENDED_WITHIN_SECONDS = 900.0
-"""And what it began is over by then, whatever Meta does."""
+"""A pass begins nothing after this, as tokens may be due for renewal: what is left goes on soon.
+
+But for its first proof: each pass wins something, however long Meta's lists take.
+"""
+_ENDED_WITHIN = timedelta(minutes=15)
+"""And what it began is over by then, whatever Meta does; or later, by the tokens to be asked."""
+_ASKED_WITHIN = timedelta(seconds=30)
+"""So much more for each living token: a proof asks one after the other, and half of one is none."""
+_ENDED_AT_LAST = timedelta(minutes=45)
+"""But no later: the run has an hour, renewals and looks before included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +83,8 @@ def carry_out(
     `callbacks` are those whose turn it is, without them all that are open. After some minutes the
     rest is left for the next time. `forgotten` is told each ad account as soon as it is deleted.
     """
-    connections = replace(connections, access=connections.access.ending(_ENDED_WITHIN_SECONDS))
+    ending = connections.access.ending(_ended_within(connections).total_seconds())
+    connections = replace(connections, access=ending)
     rows = connections.warehouse.callbacks.open() if callbacks is None else callbacks
     carried_out: list[CarriedOut] = []
     with Pass(connections, connections.access.clock() + _BEGUN_WITHIN) as whole:
@@ -85,6 +93,15 @@ def carry_out(
                 break
             carried_out.append(Try(whole, row, forgotten).run())
     return carried_out
+
+
+def _ended_within(connections: Connections) -> timedelta:
+    """How long a pass may take: longer with many tokens, unless one is to be renewed meanwhile."""
+    now, store = connections.access.clock(), connections.warehouse.connections
+    living = [row for row in store.living() if ConnectionState(row.state).is_usable]
+    grown = min(_ENDED_WITHIN + _ASKED_WITHIN * len(living), _ENDED_AT_LAST)
+    ends = (row.expires_at for row in living if row.expires_at and row.expires_at > now)
+    return max(_ENDED_WITHIN, min((grown, *(end - LAST_MOMENT - now for end in ends))))
 
 
 @dataclass(slots=True)
@@ -141,8 +158,8 @@ class Try:
     def _delete(self) -> None:
         """Delete connections, what waits for a choice, and the accounts that nobody else reaches.
 
-        Each account goes with its own proof, the connections last: by them the next try finds
-        what is left, after whatever ended this one.
+        The accounts of a proof go all together, as asking is what takes long; the connections last:
+        by them the next try finds what is left, after whatever ended this one.
         """
         connections = self.whole.connections
         with connections.warehouse.connection() as connection:
@@ -152,7 +169,6 @@ class Try:
         reached = {one for row in rows for one in store.accounts(row.connection_id)}
         since = self._since()
         for accounts in chunks(self.whole.unlisted(reached, theirs, since), LARGEST_BATCH):
-            self.whole.go_on()
             alone, why_open = self.whole.prove(accounts, theirs, since)
             self.why_open |= why_open
             for account_id in alone:
@@ -167,8 +183,6 @@ class Try:
         return max(failed_at or self.callback.received_at, oldest)
 
     def _forget(self, account_id: str, theirs: Set[str]) -> None:
-        if self.accounts:  # one at least: a try that wins nothing is made for ever
-            self.whole.go_on()
         if self.whole.is_noted(account_id, theirs):
             return
         warehouse = self.whole.connections.warehouse

@@ -49,7 +49,7 @@ class Other:
 class Pass:
     """One pass over what waits: its looks at connections and its way to Meta are for all of it.
 
-    After `until` nothing new is begun. Use it in a `with`.
+    After `until` nothing new is begun but its first proof. Use it in a `with`.
     """
 
     connections: Connections
@@ -57,6 +57,7 @@ class Pass:
     _looked_at: dict[str, ConnectionRow] = field(default_factory=dict)
     _others: dict[str, Other] = field(default_factory=dict)
     _client: GraphClient | None = None
+    _has_proved: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -108,10 +109,13 @@ class Pass:
     def prove(
         self, accounts: Sequence[str], theirs: Set[str], since: datetime
     ) -> tuple[list[str], dict[str, str]]:
-        """The accounts that only `theirs` reach, and why it is open of others.
+        """The accounts that only `theirs` reach, as every other token says; why it is open of some.
 
-        Every other token is asked about each account, until one is answered.
+        Raises TimeIsOver where it is, but for the first: the next pass would come no further.
         """
+        if self._has_proved:
+            self.go_on()
+        self._has_proved = True
         house = self.connections.access.settings.access_token
         store = self.connections.warehouse.connections
         of_house = frozenset[str]() if house is not None else store.listed_by_environment()
