@@ -15,6 +15,7 @@ import httpx2
 import psycopg
 import pytest
 
+from meta_pipeline.concurrency import FairLimiter
 from meta_pipeline.metrics import MOST_DAYS, Bound
 from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.redaction import redact
@@ -26,6 +27,7 @@ from meta_pipeline.web.access.api_keys import KeyRefused, Scope, key_of, new_key
 from meta_pipeline.web.access.secret import Secret
 from meta_pipeline.web.access.sign_in import sign_in_of
 from meta_pipeline.web.programs.v1 import metrics as v1_metrics
+from meta_pipeline.web.programs.v1 import syncs as v1_syncs
 from meta_pipeline.web.programs.v1.paging import cursor_of
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web import served
@@ -547,6 +549,44 @@ def test_an_address_that_tries_too_many_keys_has_none_of_them_looked_up(tables: 
             assert asked(f"mp_{'a' * 12}_{'0' * 64}") == 429
         # Other programs of this address go on; a new one waits for its minute to be over.
         assert (asked(used), asked(unused)) == (200, 429)
+
+
+def test_all_that_a_program_asks_of_the_tables_has_one_end(
+    tables: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = []
+
+    def endless(warehouse: Warehouse, *_: object) -> None:
+        with warehouse.connection() as connection:
+            for number in range(100_000):
+                connection.execute("SELECT 1")
+                answered.append(number)
+
+    monkeypatch.setattr(v1_syncs, "price", endless)
+    settings = Settings.load(env_file=None)
+    site = Site(
+        settings,
+        tables,
+        Secret("x" * 32),
+        sign_in_of(settings, "127.0.0.1"),
+        limiter=FairLimiter(most=1, patience_seconds=0),
+        page_seconds=0.3,
+    )
+    _, text = new_key(
+        tables, "endless", tenant="default", scopes=[Scope.READ], created_by="ana", now=NOW
+    )
+    with (
+        served.running(web_application(site)) as url,
+        httpx2.Client(
+            base_url=f"{url}/v1",
+            headers={"Authorization": f"Bearer {text}"},
+            timeout=PATIENCE_SECONDS,
+        ) as program,
+    ):
+        ended = program.post("/sync-requests/price", json={"account_id": "act_1"})
+        assert "no time is left" in problem(ended, 503, "unavailable")["detail"]
+        assert 0 < len(answered) < 100_000
+        assert program.get("/sync-runs/none").status_code == 404, "its slot is free again"
 
 
 def test_while_the_database_is_away_it_says_so() -> None:

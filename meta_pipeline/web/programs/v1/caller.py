@@ -17,6 +17,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from meta_pipeline.key_tries import KeyTries
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse.silence import over_in
 from meta_pipeline.warehouse.stores.api_keys import ApiKeyRow
 from meta_pipeline.web.access.api_keys import MEANINGS, Scope, key_of
 from meta_pipeline.web.access.visitor import client_address
@@ -118,7 +119,9 @@ def _working(needed: Scope) -> Any:
     async def in_slot(caller: Caller = Depends(_May(needed))) -> AsyncIterator[Caller]:  # noqa: B008
         # Programs of a tenant wait for each other, and leave slots to its people.
         async with caller.site.limiter.slot(f"programs of {caller.key.tenant}"):
-            yield caller
+            # The thread that answers takes this end over with the context it is begun in.
+            with over_in(caller.site.page_seconds):
+                yield caller
 
     # Over with the work: while an answer is sent its reader decides how long that takes.
     return Depends(in_slot, scope="function")
