@@ -42,7 +42,7 @@ CHANGES = [
     ("registrations", {"add": ["page_likes", "purchases"]}),
     ("registrations", {"add": ["lead", "like"]}),
     ("registrations", {"add": ["page_likes", "lead", "omni_purchase"]}),
-    ("registrations", {"add": ["link_click", "page_likes"]}),
+    ("registrations", {"add": ["link_click", "purchases"]}),
     ("page_likes", {"actions": ["link_click"], "window": "7d_click"}),
     ("cpa", {"denominator": "registrations"}),
     ("cpa", {"denominator": "leads", "scale": 10}),

@@ -121,7 +121,9 @@ def test_an_answer_that_nobody_reads_holds_no_slot(site: Site, mine: httpx2.Clie
     with served.running(web_application(site), http=protocol) as url:
         ask = head_of(mine, "GET /v1/metrics") + b"\r\n"
         with unread(url, ask, protocol, MOST // 2):
-            found = httpx2.get(f"{url}/v1/sync-runs", headers=mine.headers)
+            found = httpx2.get(
+                f"{url}/v1/sync-runs", headers=mine.headers, timeout=PATIENCE_SECONDS
+            )
             assert found.status_code == 200
 
 
