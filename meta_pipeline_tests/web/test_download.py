@@ -18,7 +18,7 @@ from starlette.types import Message
 
 from meta_pipeline import metrics
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse import CannotTell, Warehouse
 from meta_pipeline.web import Site
 from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline.web.download_limit import MOST, Downloads
@@ -155,6 +155,12 @@ def test_who_stops_reading_keeps_nobody_waiting(
     assert browser.get("/campaigns").status_code == 200
 
 
+async def silent() -> Message:
+    """As a browser that goes on waiting: nothing comes from it."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
 def test_who_keeps_a_download_open_and_reads_nothing_keeps_it_for_so_long() -> None:
     """As a socket that is full and not read: the answer's `send` never returns."""
     downloads = Downloads(most=1, patience_seconds=0, longest_seconds=0.01)
@@ -167,14 +173,41 @@ def test_who_keeps_a_download_open_and_reads_nothing_keeps_it_for_so_long() -> N
     async def stalled(_: Message) -> None:
         await asyncio.Event().wait()
 
-    async def silent() -> Message:
-        await asyncio.Event().wait()
-        raise AssertionError
-
     rest = lines()
     file = File(next(rest), rest, longest_seconds=downloads.longest_seconds)
     asyncio.run(file({"type": "http", "asgi": {"spec_version": "2.3"}}, silent, stalled))
     with downloads.one_more("acme"):
+        pass
+
+
+def test_a_slow_database_keeps_a_download_no_longer_than_a_slow_reader(
+    web_warehouse: Warehouse,
+) -> None:
+    """However many statements a part of it takes: the thread that asks them cannot be stopped."""
+    downloads = Downloads(most=1, patience_seconds=0, longest_seconds=0.2)
+    statements: list[int] = []
+
+    def lines() -> Generator[str, None, None]:
+        with downloads.one_more("acme"), web_warehouse.connection() as connection:
+            yield "row\n"
+            for number in range(20_000):
+                connection.execute("SELECT 1")
+                statements.append(number)
+            yield "row\n"
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    rest = lines()
+    file = File(next(rest), rest, longest_seconds=downloads.longest_seconds)
+    with pytest.raises(CannotTell, match="no time is left"):
+        asyncio.run(file({"type": "http", "asgi": {"spec_version": "2.3"}}, silent, send))
+    assert 0 < len(statements) < 20_000
+    # Not ended: whoever reads it sees that it is no whole file.
+    assert all(message.get("more_body", True) for message in sent)
+    with downloads.one_more("acme"), web_warehouse.connection():
         pass
 
 

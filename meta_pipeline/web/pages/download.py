@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import chain
+from time import monotonic
 from typing import Any
 
 from anyio import CancelScope, move_on_after
@@ -18,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from meta_pipeline import metrics
 from meta_pipeline.chunks import chunks
 from meta_pipeline.printable import spreadsheet_cell
+from meta_pipeline.warehouse.silence import over_in
 from meta_pipeline.web.compared import Value
 from meta_pipeline.web.gate import Visit
 
@@ -40,7 +42,8 @@ class File(StreamingResponse):
     """A file that lets go of what it is read from, also where nobody reads it to its end.
 
     After `longest_seconds` it is broken off: a reader who stalls keeps the connection open, and
-    with it a place among the downloads, a connection of the pool and its snapshot.
+    with it a place among the downloads, a connection of the pool and its snapshot. So does a
+    database that is slow, which is waited for no longer either: CannotTell.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class File(StreamingResponse):
         longest_seconds: float,
         **options: Any,
     ) -> None:
-        super().__init__(chain([first], rest), **options)
+        super().__init__(chain([first], self._parts()), **options)
         self._rest, self._longest_seconds = rest, longest_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,6 +65,17 @@ class File(StreamingResponse):
             # A browser that went away has cancelled us: what is open is closed all the same.
             with CancelScope(shield=True):
                 await run_in_threadpool(self._rest.close)
+
+    def _parts(self) -> Iterator[str]:
+        """The rest, as long as there is time: a thread that reads cannot be broken off."""
+        ends_at = monotonic() + self._longest_seconds
+        while True:
+            # Within one step, since each may be of another thread.
+            with over_in(ends_at - monotonic()):
+                part = next(self._rest, None)
+            if part is None:
+                return
+            yield part
 
 
 def campaigns_csv(visit: Visit) -> Response:
