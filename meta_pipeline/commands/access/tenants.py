@@ -1,6 +1,6 @@
 """`meta-pipeline tenants`: who sees which ad accounts, and no others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -230,7 +230,6 @@ def sql_role(
         if not drop:
             _warn_of_logins(warehouse)
     if drop:
-        say(f"Role {name} sees nothing any more.")
         return
     say(f"Role {name} reads the rows of tenant {tenant}, and no others.")
     if password is not None and not password_stdin:
@@ -247,9 +246,9 @@ def enforce(harden: Harden = False) -> None:
     """Keep tenants apart: roles, policies and rights for every table and view. Safe to repeat.
 
     `tenants add` and every migration do it too; needed after an administrator made the roles that
-    this user may not make, or after a restore into another server. `--harden` keeps tenants' logins
-    from holding up syncs by locks and from filling the disk; it takes a superuser, and a database
-    that is for this alone.
+    this user may not make, or after the database was renamed, copied or restored. `--harden` keeps
+    tenants' logins from holding up syncs by locks and from filling the disk; it takes a superuser,
+    and a database that is for this alone.
     """
     from meta_pipeline.commands.database import opened_warehouse
     from meta_pipeline.warehouse import tenancy
@@ -277,20 +276,41 @@ def _warn_of_logins(warehouse: "Warehouse") -> None:
 def _drop(
     warehouse: "Warehouse", tenant: str, roles: Sequence[str], connection: "Connection"
 ) -> None:
-    """Drop a tenant's logins, and say where one has sessions that cannot be ended."""
+    """Drop a tenant's logins, and say what became of each."""
     from meta_pipeline.warehouse.errors import RoleShutOut
-    from meta_pipeline.warehouse.tenancy import drop_sql_roles
+    from meta_pipeline.warehouse.tenancy import drop_sql_roles, roles_left
 
     try:
-        left = drop_sql_roles(connection, tenant, roles)
+        open_sessions = drop_sql_roles(connection, tenant, roles)
     except RoleShutOut as error:
         for role in error.shut_out:
             _note(warehouse, tenant, "SQL login shut out", role, connection)
         connection.commit()
         raise
+    left = roles_left(connection, roles)
     for role in roles:
-        _note(warehouse, tenant, "SQL login dropped", role, connection)
-    for role, count in left.items():
+        how = "SQL login let go" if role in left else "SQL login dropped"
+        _note(warehouse, tenant, how, role, connection)
+    _say_what_became(roles, left, open_sessions)
+
+
+def _say_what_became(
+    roles: Sequence[str], left: Mapping[str, bool], open_sessions: Mapping[str, int]
+) -> None:
+    for role in roles:
+        if role not in left:
+            say(f"Role {role} sees nothing any more.")
+        elif left[role]:
+            warn(
+                f"Role {role} was not made here and stays, and reads every tenant's rows: take "
+                f"its rights, with meta-pipeline db grant-reader {role} --revoke or as given."
+            )
+        else:
+            say(
+                f"Role {role} sees no tenant's rows of this database any more. It was not made "
+                "here and stays: whoever made it drops it."
+            )
+    for role, count in open_sessions.items():
         warn(
             f"{times(count, 'session')} of {role} could not be ended, and keeps what it locks: let "
             "a superuser of Postgres run SELECT pg_terminate_backend(pid) FROM pg_stat_activity "

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from .enforcement import Enforcement, enforce, enforcement
 from .logins import dangers, harden
+from .renamed import roles_left
 from .session import DEFAULT_TENANT, TenantSession, begin_session
 from .sql_roles import add_sql_role, drop_sql_roles
 
@@ -28,4 +29,5 @@ __all__ = [
     "enforce",
     "enforcement",
     "harden",
+    "roles_left",
 ]

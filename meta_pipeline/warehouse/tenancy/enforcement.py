@@ -10,11 +10,11 @@ from typing import Final
 from psycopg import errors, sql
 
 from meta_pipeline.warehouse.connect import Connection
-from meta_pipeline.warehouse.errors import DatabaseUnfit, RoleRefused
+from meta_pipeline.warehouse.errors import DatabaseUnfit, RoleRefused, TenantsNotApart
 from meta_pipeline.warehouse.names import SCHEMA
 from meta_pipeline.warehouse.views.replacing import let_read
 
-from .groups import ensure_groups, group_names
+from .groups import ENFORCE, ensure_groups, group_names
 from .logins import limit_logins
 from .renamed import take_over
 from .rules import OPERATOR, TenancyRule, rule_of
@@ -62,6 +62,16 @@ def enforcement(connection: Connection) -> Enforcement:
     is_on = row is not None and bool(row[0])
     wanted = _wanted(connection)
     return Enforcement(is_on, tuple(name for name, (_, done) in wanted.items() if not done))
+
+
+def require_apart(connection: Connection) -> None:
+    """Raises TenantsNotApart before `enforce`, which a new name of the database makes due again.
+
+    Until then logins are in groups of the old name.
+    """
+    state = enforcement(connection)
+    if not state.is_on or "tenants" in state.open_tables:
+        raise TenantsNotApart(f"Tenants are not kept apart here yet: run {ENFORCE} first.")
 
 
 def enforce(connection: Connection) -> None:

@@ -21,6 +21,7 @@ from meta_pipeline.warehouse.urls import DAGSTER_SCHEMA
 
 from .groups import ENFORCE, MADE_HERE, group_names
 from .other_databases import other_databases
+from .renamed import strangers
 
 HARDEN: Final = f"{ENFORCE} --harden"
 # As many as a dashboard's panels ask at once, and a tenth of what Postgres has for everybody
@@ -84,7 +85,8 @@ _FREE = f"""
 _KEEPERS = f"""
     WITH keeper AS (
         SELECT oid, rolname FROM pg_roles
-        WHERE NOT rolsuper AND rolname !~ '^pg_' AND rolname <> %(tenants)s
+        WHERE NOT rolsuper AND rolname !~ '^pg_'
+            AND (rolname = %(api)s OR rolname !~ '^meta_ads_(api|tenant)_')
             AND NOT EXISTS (SELECT FROM {SCHEMA}.tenant_roles WHERE role_name = rolname)
             AND (
                 has_database_privilege(oid, current_database(), 'CREATE') OR EXISTS (
@@ -102,8 +104,13 @@ _KEEPERS = f"""
     )
     ORDER BY rolname
 """
+# With their groups, of this database's names before too, which may have been granted it.
 _LOGINS = f"""
     SELECT role_name FROM {SCHEMA}.tenant_roles JOIN pg_roles ON rolname = role_name
+    UNION SELECT held.rolname::text
+    FROM {SCHEMA}.tenant_roles JOIN pg_roles ON pg_roles.rolname = role_name
+    JOIN pg_auth_members ON member = pg_roles.oid JOIN pg_roles AS held ON held.oid = roleid
+    WHERE starts_with(held.rolname, 'meta_ads_tenant_')
     ORDER BY role_name
 """
 
@@ -138,7 +145,7 @@ def dangers(connection: Connection) -> list[str]:
             "run; whoever else works in this database and not with these tables loses it too."
         )
     queued = [f"{problem}." for problem in full_queue(connection)]
-    return found + other_databases(connection) + queued
+    return strangers(connection) + found + other_databases(connection) + queued
 
 
 def harden(connection: Connection) -> list[str]:
@@ -149,8 +156,8 @@ def harden(connection: Connection) -> list[str]:
     to repeat, for roles that came since. Raises RoleRefused with the statements for a superuser,
     where this user is none.
     """
-    api, tenants = group_names(connection)
-    asked = {"api": api, "tenants": tenants, "schemas": [SCHEMA, DAGSTER_SCHEMA]}
+    api, _ = group_names(connection)
+    asked = {"api": api, "schemas": [SCHEMA, DAGSTER_SCHEMA]}
     keepers = [role for (role,) in connection.execute(_KEEPERS, asked).fetchall()]
     statements = _hardening(connection, keepers)
     if connection.execute(_IS_SUPERUSER).fetchall() != [(True,)]:

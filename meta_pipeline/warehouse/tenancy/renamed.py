@@ -7,6 +7,7 @@ and without the policies: its members would see every tenant's rows.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from psycopg import errors, sql
@@ -49,6 +50,30 @@ _LOGINS: Final = f"""
     WHERE starts_with(granted.rolname, 'meta_ads_tenant_')
     GROUP BY role_name ORDER BY role_name
 """
+# Whom no policy is for; Postgres asks none for who may pass them by.
+_UNBOUND: Final = f"""
+    rolsuper OR EXISTS (
+        SELECT FROM pg_class
+        WHERE relnamespace = to_regnamespace('{SCHEMA}') AND relkind IN ('r', 'p')
+            AND has_schema_privilege(pg_roles.oid, relnamespace, 'USAGE')
+            AND has_any_column_privilege(pg_roles.oid, pg_class.oid, 'SELECT')
+    ) AND (rolbypassrls OR NOT EXISTS (
+        SELECT FROM pg_roles AS held
+        WHERE held.rolname = {SQL} AND pg_has_role(pg_roles.oid, held.oid, 'USAGE')
+    ))
+"""
+_AMONG: Final = f"SELECT rolname::text, {_UNBOUND} FROM pg_roles WHERE rolname = ANY (%s)"
+# Whoever makes a group, and lets others into it, is none of its logins.
+_STRANGERS: Final = f"""
+    SELECT rolname::text FROM pg_roles WHERE rolcanlogin AND ({_UNBOUND}) AND (
+        rolname IN (SELECT role_name FROM {SCHEMA}.tenant_roles) OR EXISTS (
+            SELECT FROM pg_auth_members JOIN pg_roles AS held ON held.oid = roleid
+            WHERE member = pg_roles.oid AND NOT admin_option
+                AND starts_with(held.rolname, 'meta_ads_tenant_')
+        )
+    )
+    UNION SELECT rolname::text FROM ({_GRANTED}) AS granted ORDER BY 1
+"""
 _NOT_OURS: Final = f"UPDATE {SCHEMA}.tenant_roles SET is_ours = false WHERE role_name = %s"
 
 
@@ -67,11 +92,27 @@ def take_over(connection: Connection) -> None:
             except errors.InsufficientPrivilege as error:
                 grant = sql.SQL("GRANT {} TO {}").format(*map(sql.Identifier, (tenants, role)))
                 raise RoleRefused(
-                    f"This user may not let {role} go on here: let an administrator of Postgres "
-                    f"run {grant.as_string(connection)}; and then run {ENFORCE}. Until then "
-                    "nothing is changed."
+                    f"This user may not let {role} go on here: let an administrator run "
+                    f"{grant.as_string(connection)}; and {ENFORCE}. Until then nothing is changed."
                 ) from error
             if is_of_another:
                 connection.execute(_NOT_OURS, (role,))
         for (statement,) in connection.execute(_TAKEN).fetchall():
             connection.execute(sql.SQL(statement))
+
+
+def roles_left(connection: Connection, roles: Collection[str]) -> dict[str, bool]:
+    """Those of the roles that there are, and whether each reads tables here under no policy."""
+    return dict(connection.execute(_AMONG, ([*roles],)).fetchall())
+
+
+def strangers(connection: Connection) -> list[str]:
+    """Logins of tenants, and groups of other databases, whom nothing keeps apart, as a sentence."""
+    found = [role for (role,) in connection.execute(_STRANGERS).fetchall()]
+    said = (
+        f"Every tenant's rows may be open to {', '.join(found)}, whom no policy is for: run "
+        f"{ENFORCE}, as after the database was renamed or restored. From whoever is named after "
+        "that take the rights as they were given: with meta-pipeline db grant-reader ROLE "
+        "--revoke, or by REVOKE of who granted them."
+    )
+    return [said] if found else []

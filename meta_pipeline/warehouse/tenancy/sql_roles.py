@@ -11,12 +11,13 @@ from typing import Final, NamedTuple
 from psycopg import errors, sql
 
 from meta_pipeline.warehouse.connect import Connection
-from meta_pipeline.warehouse.errors import RoleRefused, RoleShutOut, TenantsNotApart, TenantUnknown
+from meta_pipeline.warehouse.errors import RoleRefused, RoleShutOut, TenantUnknown
 from meta_pipeline.warehouse.names import SCHEMA
 
-from .enforcement import enforcement
-from .groups import ENFORCE, IS_MEMBER, MADE_HERE, group_names, join_group
+from .enforcement import require_apart
+from .groups import IS_MEMBER, MADE_HERE, group_names, join_group
 from .logins import MOST_CONNECTIONS, limit_logins
+from .renamed import roles_left
 
 # 192 bits: a password that is generated is never guessed.
 _PASSWORD_BYTES: Final = 24
@@ -117,8 +118,7 @@ def add_sql_role(
     A role that is made here is limited (`limit_logins`). All happens or nothing. Raises
     RoleRefused, TenantUnknown, or TenantsNotApart before `enforce`.
     """
-    if not enforcement(connection).is_on:
-        raise TenantsNotApart(f"Tenants are not kept apart here yet: run {ENFORCE} first.")
+    require_apart(connection)
     if password is not None and (len(password) < _SHORTEST or not password.isprintable()):
         raise RoleRefused(
             f"A password has at least {_SHORTEST} characters, on one line. Nothing was changed."
@@ -158,9 +158,13 @@ def drop_sql_roles(connection: Connection, tenant: str, roles: Sequence[str]) ->
     Gives how many sessions are open all the same, with the locks they hold, by role. That roles
     made here are let in no more is committed first, with what was done on this connection before:
     they stay shut out where one cannot be dropped, which is RoleShutOut. Raises RoleRefused, and
-    changes nothing, for a role that is not this tenant's or is not this user's to change.
+    changes nothing, for a role that is not this tenant's, is not this user's to change, or would
+    see every tenant's rows by rights of its own; and TenantsNotApart before `enforce`.
     """
     logins = [_login(connection, tenant, role) for role in roles]
+    if any(login.oid is not None for login in logins):
+        require_apart(connection)
+    _check_own_rights(connection, [one for one in logins if one.is_member and not one.is_made_here])
     made = {login.oid: login.role for login in logins if login.is_made_here}
     _shut_out(connection, made.values())
     with connection.transaction():
@@ -193,6 +197,23 @@ def _login(connection: Connection, tenant: str, role: str) -> _Login:
             f"Role {role} is that of tenant {known.tenant}, not of {tenant}. Nothing was changed."
         )
     return known
+
+
+def _check_own_rights(connection: Connection, logins: Collection[_Login]) -> None:
+    """Refuse to let logins go that would read on, and under no policy: by taking the group away."""
+    _, tenants = group_names(connection)
+    # Whom it may not be taken from is said when it is.
+    with suppress(errors.InsufficientPrivilege), connection.transaction(force_rollback=True):
+        for login in logins:
+            names = map(sql.Identifier, (tenants, login.role))
+            connection.execute(sql.SQL("REVOKE {} FROM {}").format(*names))
+        left = roles_left(connection, [login.role for login in logins])
+        for role in (role for role, is_unbound in left.items() if is_unbound):
+            raise RoleRefused(
+                f"Role {role} may read {SCHEMA} by rights of its own, and would see every tenant's "
+                f"rows: first take them, with meta-pipeline db grant-reader {role} --revoke or as "
+                "they were given. Nothing was changed."
+            )
 
 
 def _part(connection: Connection, login: _Login, shut_out: list[str]) -> None:

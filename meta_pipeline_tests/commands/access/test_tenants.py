@@ -197,6 +197,30 @@ def test_what_cannot_be_removed_keeps_its_logins_and_the_audit_says_what_became_
     ]
 
 
+def test_a_role_that_is_not_dropped_with_its_tenant_is_said_to_stay(
+    shell: Shell, database_url: str
+) -> None:
+    role = f"acme_{urlsplit(database_url).path[1:]}"
+    name = sql.Identifier(role)
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
+        shell.run("tenants", "add", "acme")
+        taken = ("tenants", "sql-role", "acme", "--role", role)
+        assert shell.run(*taken, "--existing").exit_code == 0
+        dropped = " ".join(shell.run(*taken, "--drop").output.split())
+        assert f"Role {role} sees no tenant's rows of this database any more." in dropped
+        assert "sees nothing" not in dropped
+
+        # As after a restore beside it: named, and in no group of this database.
+        shell.run(*taken, "--existing")
+        owner.execute(sql.SQL("DROP ROLE {0}; CREATE ROLE {0} LOGIN SUPERUSER").format(name))
+        removed = " ".join(shell.run("tenants", "remove", "acme", "--yes").output.split())
+        assert f"Role {role} was not made here and stays, and reads every tenant's" in removed
+        owner.execute(sql.SQL("DROP ROLE {}").format(name))
+    audit = shell.rows("SELECT action FROM meta_ads.web_events ORDER BY id")
+    assert audit.count(("SQL login let go",)) == 2
+
+
 def test_every_mistake_is_a_sentence_and_changes_nothing(shell: Shell) -> None:
     assert shell.run("tenants", "add", "acme").exit_code == 0
     before = shell.json("tenants", "list")

@@ -13,9 +13,9 @@ import pytest
 from psycopg import errors, sql
 
 from meta_pipeline.warehouse import Warehouse
-from meta_pipeline.warehouse.errors import RoleRefused
-from meta_pipeline.warehouse.readers import grant_reader
-from meta_pipeline.warehouse.tenancy import add_sql_role
+from meta_pipeline.warehouse.errors import RoleRefused, TenantsNotApart
+from meta_pipeline.warehouse.readers import grant_reader, revoke_reader
+from meta_pipeline.warehouse.tenancy import add_sql_role, dangers, drop_sql_roles, harden
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.warehouse.places import Place
 
@@ -113,6 +113,12 @@ def keep_apart(place: Place) -> None:
         warehouse.keep_tenants_apart()
 
 
+def told(place: Place) -> list[str]:
+    """Who is said to be kept apart by nothing; other dangers are no matter here."""
+    with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
+        return [one for one in dangers(connection) if "no policy" in one]
+
+
 def test_a_login_sees_its_tenants_rows_after_the_database_is_renamed_and_renamed_back(
     postgres: TestPostgres, place: Place
 ) -> None:
@@ -181,3 +187,92 @@ def test_who_may_give_no_login_the_new_group_is_told_and_leaves_all_under_the_ol
         keep_apart(there)
         assert read(there) == ["act_1"]
         assert there.ask(LEFT) == []
+
+
+def test_a_login_of_a_renamed_database_is_still_that_ones_to_change_and_to_drop(
+    postgres: TestPostgres, place: Place
+) -> None:
+    role = f"{place.role}_acme"
+    with renamed(postgres, place) as there, Warehouse(there.url) as warehouse:
+        with warehouse.connection() as connection:
+            with pytest.raises(TenantsNotApart, match="run meta-pipeline tenants enforce first"):
+                add_sql_role(connection, "acme", role, NOW)
+            with pytest.raises(TenantsNotApart, match="run meta-pipeline tenants enforce first"):
+                drop_sql_roles(connection, "acme", [role])
+        warehouse.keep_tenants_apart()
+        with warehouse.connection() as connection:
+            assert add_sql_role(connection, "acme", role, NOW, password=PASSWORD) == PASSWORD
+            drop_sql_roles(connection, "acme", [role])
+        assert not there.ask(f"SELECT FROM pg_roles WHERE rolname = '{role}'")
+        warehouse.close()
+
+
+def test_a_login_that_is_dropped_in_a_copy_goes_on_in_the_original(
+    postgres: TestPostgres, place: Place
+) -> None:
+    role = f"{place.role}_acme"
+    with copied(postgres, place) as there, Warehouse(there.url) as warehouse:
+        warehouse.keep_tenants_apart()
+        with warehouse.connection() as connection:
+            with pytest.raises(RoleRefused, match="was not made here"):
+                add_sql_role(connection, "acme", role, NOW)
+            drop_sql_roles(connection, "acme", [role])
+        assert read(there) is None
+        assert read(place) == ["act_1"]
+        assert told(there) == []
+        warehouse.close()
+
+
+def test_whoever_is_left_under_no_policy_is_named(postgres: TestPostgres, place: Place) -> None:
+    with renamed(postgres, place) as there:
+        (before,) = told(there)
+        assert f"{place.role}_acme, whom no policy is for: run meta-pipeline tenants" in before
+        keep_apart(there)
+        assert told(there) == []
+        # By somebody who may pass it on: the owner's REVOKE does not end that.
+        old, writer = f"meta_ads_tenant_{place.database}", f"{place.role}_writer"
+        there.run(
+            f'CREATE ROLE "{writer}"',
+            f'GRANT USAGE ON SCHEMA meta_ads TO "{writer}"',
+            f'GRANT SELECT ON meta_ads.meta_ad_accounts TO "{writer}" WITH GRANT OPTION',
+            f'SET ROLE "{writer}"; GRANT SELECT ON meta_ads.meta_ad_accounts TO "{old}"',
+        )
+        keep_apart(there)
+        (after,) = told(there)
+        assert f"to {old}, whom no policy is for" in after
+        assert read(there) == ["act_1"]
+        there.run(f'REVOKE ALL ON meta_ads.meta_ad_accounts FROM "{writer}" CASCADE')
+        assert told(there) == []
+
+
+def test_closed_locks_are_no_old_groups(postgres: TestPostgres, place: Place) -> None:
+    """An earlier version took it for one of those who work here, and granted it all that."""
+    old = f"meta_ads_tenant_{place.database}"
+    with renamed(postgres, place) as there, Warehouse(there.admin_url) as warehouse:
+        warehouse.keep_tenants_apart()
+        there.run(
+            f'GRANT USAGE ON SCHEMA meta_ads TO "{old}"',
+            f'GRANT EXECUTE ON FUNCTION pg_advisory_lock(bigint) TO "{old}"',
+            f'GRANT TEMPORARY ON DATABASE {{database}} TO "{old}"',
+        )
+        with warehouse.connection() as connection:
+            assert old not in harden(connection)
+            assert not [one for one in dangers(connection) if "held up by locks" in one]
+        warehouse.close()
+
+
+def test_a_reader_that_was_taken_is_not_let_go_with_rights_of_its_own(place: Place) -> None:
+    role = f"{place.role}_writer"
+    place.run(f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{PASSWORD}'")
+    with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
+        grant_reader(connection, role)
+        add_sql_role(connection, "acme", role, NOW, is_there=True)
+        connection.commit()
+        with pytest.raises(RoleRefused, match=f"grant-reader {role} --revoke .* Nothing was"):
+            drop_sql_roles(connection, "acme", [f"{place.role}_acme", role])
+        connection.commit()
+        assert read(place, role) == read(place) == ["act_1"]
+        revoke_reader(connection, role)
+        drop_sql_roles(connection, "acme", [role])
+        connection.commit()
+        assert read(place, role) is None
