@@ -71,22 +71,23 @@ def demo_settings(settings: Settings, url: str, with_graph: bool) -> Iterator[Se
     """The settings as the demo has them: its database, and with a graph its simulator too.
 
     A running demo's simulator is used; else one is started for as long as the context lasts. It
-    serves the same accounts, as the day their past ends is kept in the demo's folder.
+    serves the same accounts: the day their past ends is kept in the demo's folder, as is a web
+    secret, since each database knows for itself which links were used and who signed out.
     """
-    ours = {
+    home = Home(data_root(settings) / "demo")
+    ours: dict[str, Any] = {
+        "data_dir": home.path,
+        "web_secret": None,
         "database_url": SecretStr(url),
         "dagster_database_url": None,
         "app_id": None,
         "app_secret": None,
     }
-    if not with_graph:
-        yield settings.model_copy(update=ours)
-        return
-    home = Home(data_root(settings) / "demo")
     with ExitStack() as stack:
-        where = home.simulator() or _started(home, stack)
-        graph = {"graph_url": where[0], "access_token": SecretStr(where[1])}
-        yield settings.model_copy(update=ours | graph | _its_app(home))
+        if with_graph:
+            graph_url, token = home.simulator() or _started(home, stack)
+            ours |= {"graph_url": graph_url, "access_token": SecretStr(token), **_its_app(home)}
+        yield settings.model_copy(update=ours)
 
 
 def _its_app(home: Home) -> dict[str, Any]:

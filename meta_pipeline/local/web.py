@@ -61,7 +61,6 @@ def noted_address(settings: Settings) -> str | None:
 
 def start_web(
     children: Children,
-    settings: Settings,
     environment: Mapping[str, str],
     *,
     folder: Path,
@@ -69,8 +68,9 @@ def start_web(
 ) -> str | None:
     """Start it as a process; gives the address to open, None where the settings let nobody in.
 
-    `settings` are the caller's, `environment` is what the process sees.
+    `environment` is what the process sees: its settings are the ones that count, not the caller's.
     """
+    settings = Settings.of_process(environment)
     try:
         sign_in = sign_in_of(settings, HOST)
     except SettingsError as error:

@@ -232,12 +232,18 @@ class Settings(
         return self.access_token.get_secret_value()
 
     @classmethod
+    def of_process(cls, environment: Mapping[str, str]) -> Self:
+        """The settings a process has that is started in `environment`, which we made."""
+        found: Mapping[str, Any] = _found(None, environment)
+        return cls(**found)
+
+    @classmethod
     def load(cls, env_file: Path | str | None = ".env", **overrides: Any) -> Self:
         """Read the settings; a wrong one is named in one sentence (SettingsError)."""
         try:
             variables = _by_variable()
             given = {variables.get(name, name): value for name, value in overrides.items()}
-            return cls(**{**_found(env_file), **given})
+            return cls(**{**_found(env_file, os.environ), **given})
         except ValidationError as error:
             # One sentence per wrong setting; the value itself is left out: it may be a secret.
             sentences = []
@@ -256,7 +262,7 @@ class Settings(
             raise SettingsError(f"{env_file} is not UTF-8 text: save it again as UTF-8.") from None
 
 
-def _found(env_file: Path | str | None) -> dict[str, str]:
+def _found(env_file: Path | str | None, environment: Mapping[str, str]) -> dict[str, str]:
     """Every variable that has a value: of the environment, of a `*_FILE`, else of `.env`.
 
     What is empty is not set: compose files write it so.
@@ -264,8 +270,8 @@ def _found(env_file: Path | str | None) -> dict[str, str]:
     written = _written(env_file)
     found = {}
     for name in variable_names():
-        path = os.environ.get(f"{name}_FILE")
-        value = os.environ.get(name) or (path and content_of(f"{name}_FILE", path))
+        path = environment.get(f"{name}_FILE")
+        value = environment.get(name) or (path and content_of(f"{name}_FILE", path))
         if value := value or written.get(name):
             found[name] = value
     return found

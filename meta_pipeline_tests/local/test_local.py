@@ -198,7 +198,7 @@ def test_whoever_takes_the_port_first_is_not_handed_the_link(
         monkeypatch.setattr(children, "start", late)
         environment = of_settings(settings, database_url)
         with pytest.raises(ChildDied, match="cannot be used"):
-            start_web(children, settings, environment, folder=tmp_path, tell=print)
+            start_web(children, environment, folder=tmp_path, tell=print)
 
 
 def test_the_web_application_says_where_it_is_once_it_listens(
@@ -207,7 +207,7 @@ def test_the_web_application_says_where_it_is_once_it_listens(
     settings = Settings.load(env_file=None, database_url=database_url, data_dir=str(tmp_path))
     with Children(tmp_path / "logs") as children:
         environment = of_settings(settings, database_url)
-        address = start_web(children, settings, environment, folder=tmp_path, tell=print)
+        address = start_web(children, environment, folder=tmp_path, tell=print)
         assert address is not None
         assert httpx2.get(f"{noted_address(settings)}/", timeout=PATIENCE_SECONDS).status_code < 500
         assert address.startswith(f"{noted_address(settings)}/enter?key=")
@@ -226,7 +226,7 @@ def test_the_web_application_of_dev_prices_reports_of_a_file_named_from_here(
     with Children(tmp_path / "logs") as children:
         environment = of_settings(settings, database_url)
         folder = tmp_path / "dev"
-        address = start_web(children, settings, environment, folder=folder, tell=print)
+        address = start_web(children, environment, folder=folder, tell=print)
         assert address is not None
         with httpx2.Client(follow_redirects=True, timeout=PATIENCE_SECONDS) as browser:
             browser.get(address)

@@ -176,7 +176,7 @@ class Demo:
             "META_APP_ID": graph.app_id,
             "META_APP_SECRET": graph.app_secret,
             "META_TOKEN_KEYS": keys,
-            "META_PIPELINE_DATA": str(data_root(self._settings)),
+            "META_PIPELINE_DATA": str(folder),
             "META_FRESH_SECONDS": str(self._settings.fresh_seconds),
             "DATABASE_URL": url,
         }
@@ -192,9 +192,7 @@ class Demo:
             sensor_rests=True,
         )
         if ui:
-            self._address = start_web(
-                children, self._settings, environment, folder=folder, tell=self._say
-            )
+            self._address = start_web(children, environment, folder=folder, tell=self._say)
         # The simulator starts meanwhile: both take seconds, and only what comes next needs it.
         dagster.start()
         graph.wait()

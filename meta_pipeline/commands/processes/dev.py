@@ -56,7 +56,7 @@ def _run(settings: Settings, stack: ExitStack, port: int, host: str) -> None:
     children = stack.enter_context(Children(home.logs, keep_open=[lock]))
     environment = of_settings(settings, url)
     environment["META_PIPELINE_DATA"] = str(data_root(settings))
-    address = start_web(children, settings, environment, folder=home.path, tell=say)
+    address = start_web(children, environment, folder=home.path, tell=say)
     if address:
         say("Open: ", styled(address, "bold"), "  (lets one browser in, once)")
     dagster = LocalDagster(
