@@ -15,6 +15,7 @@ Dagster, and nothing of them is imported before `build_defs`.
 """
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -26,9 +27,15 @@ from meta_pipeline.settings import Settings
 from .place import OWN_POOL, Place, take
 from .scaffold import commented_options
 
-_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
-# What is given may be a secret by mistake: an error names the field alone.
+# What is given may be a secret by mistake: an error names the field alone. Errors of Dagster and of
+# runs quote what is no name, so it is refused here.
 _DISCREET = ConfigDict(hide_input_in_errors=True)
+_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_GROUP = r"^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*$"
+_OWNER = r"^(team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})$"
+_LEVEL = re.compile(r"[A-Za-z0-9_.-]+")
+_TAG = re.compile(r"([\w.-]{1,63}/|dagster/kind/)?[\w.-]{1,63}=[\w.-]{0,63}", re.ASCII)
+_VARIABLE = re.compile(r"META_[A-Z_]+")
 Accounts = Annotated[list[str], Field(examples=[["act_1234567890"]])]
 
 
@@ -145,10 +152,11 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
     )
     group: str | None = Field(
         default=None,
+        pattern=_GROUP,
         description="One group for all assets, instead of entities, insights, ...",
         examples=["meta_ads"],
     )
-    owners: list[str] = Field(
+    owners: list[Annotated[str, Field(pattern=_OWNER)]] = Field(
         default=[], description="Owners of all assets", examples=[["team:marketing"]]
     )
     tags: dict[str, str] = Field(
@@ -159,6 +167,7 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
     )
     pool: str = Field(
         default=OWN_POOL,
+        pattern=r"^\S+$",
         description="Pool of the steps that ask Meta. One of your own keeps the limit you gave it; "
         "ours has META_MAX_SYNCS slots",
     )
@@ -171,7 +180,9 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
         default=True, description="Whether sensors and schedules run without being started by hand"
     )
     database_url_env: str = Field(
-        default="DATABASE_URL", description="Variable that holds the URL of the Postgres of the ads"
+        default="DATABASE_URL",
+        pattern=_NAME,
+        description="Variable that holds the URL of the Postgres of the ads",
     )
     settings: dict[str, str] = Field(
         default={},
@@ -183,8 +194,15 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
     @field_validator("key_prefix")
     @classmethod
     def _has_levels(cls, value: str) -> str:
-        if not all(level.strip() for level in value.split("/")):
+        if not all(map(_LEVEL.fullmatch, value.split("/"))):
             raise ValueError("is names with slashes between them, such as meta or paid/meta")
+        return value
+
+    @field_validator("tags")
+    @classmethod
+    def _are_tags(cls, value: dict[str, str]) -> dict[str, str]:
+        if not all(_TAG.fullmatch(f"{name}={one}") for name, one in value.items()):
+            raise ValueError("are not all names and values of at most 63 of A-Z, a-z, 0-9, _, -, .")
         return value
 
     @field_validator("settings")
@@ -193,7 +211,8 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
         known = _fields()
         for name in value:
             if name not in known:
-                raise ValueError(f"{name} is no setting; docs/settings.md lists them")
+                told = name if _VARIABLE.fullmatch(name) else "a name"
+                raise ValueError(f"{told} is no setting; docs/settings.md lists them")
             # A component's file is committed, and its attributes are shown in Dagster's UI.
             if "Secret" in str(Settings.model_fields[known[name]].annotation):
                 raise ValueError(

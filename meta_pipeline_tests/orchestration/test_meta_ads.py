@@ -11,17 +11,20 @@ import subprocess
 import sys
 import textwrap
 import traceback
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from meta_pipeline import MetaAds
 from meta_pipeline.orchestration.meta_ads import MetaAdsCadence, MetaAdsExtras, MetaAdsScaffolder
 from meta_pipeline.orchestration.place import PlaceTaken, here
+from meta_pipeline.settings import variable_names
 from meta_pipeline.settings.secret_files import secret_names
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.fleet.stored import Stored
@@ -262,6 +265,55 @@ def test_no_error_repeats_a_secret_that_was_given(
         for told in (in_python, in_a_file):
             lines = traceback.format_exception(told.value)
             assert CANARY not in "".join(lines), "".join(lines)
+
+
+SLIPS = (f"postgresql://ads:{CANARY}@db/ads", f"{CANARY} and more", f"x:{CANARY}@db")
+BUILT = """
+import json, sys
+from meta_pipeline import MetaAds
+from meta_pipeline.orchestration.place import here
+MetaAds(**json.loads(sys.stdin.read())).build_defs()
+here().load_settings()
+"""
+
+
+def slips(model: type[BaseModel], secret: str) -> Iterator[dict[str, Any]]:
+    """The secret in each option that takes text, alone."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from ({name: below} for below in slips(kind, secret))
+        elif str(kind).startswith("dict"):
+            yield from ({name: {secret: "x"}}, {name: {"x": secret}})
+        elif str(kind).startswith("list"):
+            yield {name: [secret]}
+        elif kind is not bool:
+            yield {name: secret}
+
+
+def test_no_error_repeats_what_slipped_into_another_option() -> None:
+    """Pasted one field too low; what is taken for a name there is still shown by no error."""
+    taken: dict[str, Any] = {}
+    for secret in SLIPS:
+        known = ({"settings": {name: secret}} for name in variable_names())
+        for given in chain(slips(MetaAds, secret), known):
+            try:
+                MetaAds(**given).build_defs()
+            except PlaceTaken:
+                taken |= given
+            except Exception as error:
+                lines = traceback.format_exception(error)
+                assert CANARY not in "".join(lines), (given, lines[-1])
+    # The rest was not told apart from a name: Dagster and the settings of a run go on with it.
+    done = subprocess.run(
+        [sys.executable, "-c", BUILT],
+        input=json.dumps(taken),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert CANARY not in done.stderr, done.stderr
+    assert set(taken) <= {"partitions", "pool", "settings"}
 
 
 def test_a_key_and_partitions_for_assets_of_ones_own() -> None:
