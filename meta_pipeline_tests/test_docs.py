@@ -146,6 +146,8 @@ SHOWN = {
     "by an argument": r"(?:--from-literal|--password|--token)[= ][^\s|`]",
     "by a variable": r"export \w+_(?:TOKEN|SECRET|PASSWORD|KEYS?)=(?!EAASIMULATED)[\w.-]",
 }
+# `cp` leaves what it makes to the umask: to every user of the machine, mostly.
+_COPIED = re.compile(r"(?i)\bcopy (?:`\S+` )?to `?\.env|\bcp \S+ \.env(?![\w.])")
 _KEPT_IN_A_FILE = re.compile(r"openssl rand[^`\n]*>|--from-file=\S*=?\./|cat > ")
 
 
@@ -153,7 +155,8 @@ def instructions() -> list[Path]:
     """What people copy commands from: pages, what is deployed, and the sentences of commands."""
     deployed = (path for path in (ROOT / "deploy").rglob("*") if path.is_file())
     sources = (ROOT / "meta_pipeline").rglob("*.py")
-    return sorted([*PAGES, *(one for one in deployed if one.suffix != ".json"), *sources])
+    more = (ROOT / ".env.example", ROOT / "Makefile", *sources)
+    return sorted([*PAGES, *(one for one in deployed if one.suffix != ".json"), *more])
 
 
 def test_no_command_shows_a_secret() -> None:
@@ -169,6 +172,15 @@ def test_a_file_with_a_secret_is_its_owners_alone_from_the_start() -> None:
         text = path.read_text(encoding="utf-8")
         kept = _KEPT_IN_A_FILE.search(text)
         assert not kept or "umask 077" in text[: kept.start()], (path.name, kept)
+
+
+def test_what_settings_with_secrets_are_written_to_is_their_owners_alone() -> None:
+    for path in instructions():
+        text = path.read_text(encoding="utf-8")
+        assert not _COPIED.search(text), path
+        # Examples that have a place for secrets, and pages that have one put there.
+        is_told = path.name == ".env.example" or "into `.env`" in text
+        assert not is_told or re.search(r"install -m 600 \S+ \.env|chmod 600 \.env", text), path
 
 
 def test_nobody_is_told_to_count_on_a_token_without_an_end() -> None:
