@@ -153,7 +153,7 @@ class LocalDagster:
             "PYTHONUNBUFFERED": "1",
             **AS_WE_READ,
         }
-        self._environment = concealed(environment, private_folder(self.home))
+        self._environment = concealed(environment, private_folder(self.home), is_ours=True)
 
     def _close_abandoned_runs(self) -> Child | None:
         """Runs of a Dagster that was killed would keep their slots for two hours."""

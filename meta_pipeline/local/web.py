@@ -80,7 +80,7 @@ def start_web(
     child = children.start(
         "web",
         [sys.executable, "-m", "meta_pipeline.cli", "web", "--host", HOST, "--port", str(port)],
-        env=concealed(environment, private_folder(folder)),
+        env=concealed(environment, private_folder(folder), is_ours=True),
         cwd=folder,
     )
     base = base_url(settings, HOST, port)

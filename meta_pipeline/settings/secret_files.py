@@ -40,16 +40,23 @@ def secret_names() -> frozenset[str]:
     return names - {DAGSTER_URL}
 
 
-def concealed(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+def concealed(
+    environment: Mapping[str, str], folder: Path, *, is_ours: bool = False
+) -> dict[str, str]:
     """The environment with its secrets in files in `folder`: `<NAME>_FILE` in place of `<NAME>`.
 
     What is a file already stays where it is. The password of DAGSTER_PG_URL is given to libpq as a
-    passfile. SettingsError when the folder cannot be made or is open to others.
+    passfile. With `is_ours`, where no process of another environment has its secrets in `folder`,
+    those of names that are not set any more go. SettingsError when the folder cannot be made or is
+    open to others.
     """
     result = dict(environment)
     for name in secret_names():
+        path = folder / name.lower()
         if value := result.pop(name, ""):
-            result[f"{name}_FILE"] = str(_written(folder / name.lower(), value))
+            result[f"{name}_FILE"] = str(_written(path, value))
+        elif is_ours and result.get(f"{name}_FILE") != str(path):
+            path.unlink(missing_ok=True)
     if url := result.get(DAGSTER_URL):
         result[DAGSTER_URL] = with_passfile(url, folder)
     return result

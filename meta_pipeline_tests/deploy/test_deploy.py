@@ -33,6 +33,7 @@ from meta_pipeline.commands.reference import EXAMPLES, with_deployment_settings
 from meta_pipeline.orchestration.celery_launcher import WatchedCeleryRunLauncher
 from meta_pipeline.orchestration.run_queue import GuardedRunQueue
 from meta_pipeline.settings import Settings, SettingsError, variable_names
+from meta_pipeline.settings.secret_files import private_folder
 from meta_pipeline.simulator import DEFAULT_TOKEN
 from meta_pipeline.web.access.sign_in import SignIn, sign_in_of
 from meta_pipeline_tests.e2e.containers import (
@@ -508,6 +509,20 @@ def test_the_compose_file_mounts_what_there_is() -> None:
             else:
                 assert source in compose()["volumes"]
         assert set(service.get("secrets", [])) <= set(secrets)
+
+
+def test_the_secrets_of_a_service_lie_in_no_folder_that_another_mounts(tmp_path: Path) -> None:
+    (home,) = re.findall(r"DAGSTER_HOME=(\S+)", DOCKERFILE.read_text(encoding="utf-8"))
+    (user,) = (value for name, value in instructions() if name == "USER")
+    uid, _, gid = user.partition(":")
+    private = f"{home}/{private_folder(tmp_path).name}:uid={uid},gid={gid},mode=0700"
+    services = compose()["services"]
+    sharing = {
+        name for name, one in services.items() if f"dagster:{home}" in one.get("volumes", [])
+    }
+    assert sharing == {"code", "webserver", "daemon"}
+    for name in sharing:
+        assert services[name]["tmpfs"] == ["/tmp", private], name
 
 
 def test_every_setting_reaches_who_works_by_it() -> None:

@@ -16,6 +16,7 @@ from meta_pipeline.local.environment import without_ours
 from meta_pipeline.local.simulated import demo_settings
 from meta_pipeline.local.web import noted_address, secret_of, start_web
 from meta_pipeline.settings import Settings
+from meta_pipeline.settings.secret_files import concealed, private_folder
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.links import new_link
@@ -83,10 +84,12 @@ def test_the_link_is_that_of_the_process_whatever_is_set_here(
     for name, value in THEIRS.items():
         monkeypatch.setenv(name, value)
     own = {"DATABASE_URL": database_url, "META_PIPELINE_DATA": str(tmp_path)}
+    concealed(THEIRS, private_folder(tmp_path))  # of an earlier start
     with Children(tmp_path / "logs") as children:
         environment = without_ours() | own
         address = start_web(children, environment, folder=tmp_path, tell=print)
         assert address is not None
+        assert {one.name for one in private_folder(tmp_path).iterdir()} == {"database_url"}
         with browser_in() as browser:
             assert "Overview" in browser.get(address).text
 

@@ -210,6 +210,18 @@ def test_every_secret_is_a_file_and_is_read_from_it(
     assert concealed(kept, private_folder(tmp_path)) == kept
 
 
+def test_a_secret_that_was_taken_out_is_in_no_file_after_the_next_start(tmp_path: Path) -> None:
+    folder = private_folder(tmp_path)
+    concealed(SECRETS, folder)
+    fewer = {name: SECRETS[name] for name in ("DATABASE_URL", "META_ACCESS_TOKEN")}
+    concealed(fewer, folder)
+    assert (folder / "meta_token_keys").exists(), "another process may have been given them"
+    kept = concealed(fewer, folder, is_ours=True)
+    assert {path.name for path in folder.iterdir()} == {"database_url", "meta_access_token"}
+    assert concealed(kept, folder, is_ours=True) == kept
+    assert Path(kept["DATABASE_URL_FILE"]).read_text() == SECRETS["DATABASE_URL"]
+
+
 def test_what_else_the_url_says_is_kept(tmp_path: Path) -> None:
     url = "postgresql+psycopg2://u:p%40:w@/db?host=a:1&host=b:2&options=-csearch_path%3Dx&password="
     kept = concealed({"DAGSTER_PG_URL": url}, private_folder(tmp_path))["DAGSTER_PG_URL"]
