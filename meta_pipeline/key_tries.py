@@ -1,10 +1,11 @@
-"""How many wrong keys an address may bring before none from there is looked for any more."""
+"""How many wrong keys an address may bring before those from there are looked for one at a time."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from hashlib import sha256
+from threading import Lock
 from typing import Final, TypeVar
 
 from limits import RateLimitItemPerMinute
@@ -33,22 +34,38 @@ class KeyTries:
     def __init__(self) -> None:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._let_in: set[bytes] = set()
+        self._turn = Lock()
 
     def look_up(self, address: str, text: str, found: Callable[[], _Found | None]) -> _Found | None:
         """Whose key `found` says that the text is; None for a wrong one, which counts.
 
-        TooManyKeys where too many came from the address, and nothing is looked for: only keys that
-        let somebody in before, as many programs may share an address.
+        After too many of an address only keys that let somebody in before are looked for as they
+        come, and others one at a time, so that wrong ones without end take one connection: many
+        programs may share an address, and all do behind a proxy that is not named. TooManyKeys for
+        a wrong one then, and for one that comes while another is looked for.
         """
         digest = sha256(text.encode()).digest()
-        if digest not in self._let_in and not self._limiter.test(_WRONG, address):
-            raise self._too_many(address)
-        whose = found()
+        if digest in self._let_in or self._limiter.test(_WRONG, address):
+            whose = found()
+        else:
+            whose = self._in_turn(found)
         if whose is not None:
             self._let_in.add(digest)
-        elif not self._limiter.hit(_WRONG, address):
+            return whose
+        # Else one that was revoked would be looked for as it comes for ever.
+        self._let_in.discard(digest)
+        if not self._limiter.hit(_WRONG, address):
             raise self._too_many(address)
-        return whose
+        return None
+
+    def _in_turn(self, found: Callable[[], _Found | None]) -> _Found | None:
+        # Whoever waited here would hold a thread that others need.
+        if not self._turn.acquire(blocking=False):
+            raise TooManyKeys(1)
+        try:
+            return found()
+        finally:
+            self._turn.release()
 
     def _too_many(self, address: str) -> TooManyKeys:
         end = self._limiter.get_window_stats(_WRONG, address).reset_time
