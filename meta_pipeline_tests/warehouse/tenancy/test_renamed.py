@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import secrets
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from psycopg import errors, sql
 
+from meta_pipeline.embedded.binaries import find_binaries
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.errors import RoleRefused, TenantsNotApart
 from meta_pipeline.warehouse.readers import grant_reader, revoke_reader
@@ -55,13 +58,13 @@ def renamed(postgres: TestPostgres, place: Place) -> Iterator[Place]:
 
 
 @contextmanager
-def copied(postgres: TestPostgres, place: Place) -> Iterator[Place]:
-    """A copy of the database beside it, with all its rights."""
+def copied(postgres: TestPostgres, place: Place, *, template: str | None = None) -> Iterator[Place]:
+    """A copy of the database, or of another one, beside it, with all its rights."""
     there = named(place, f"c_{secrets.token_hex(4)}")
     alone(postgres, place)
     made = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}")
     postgres.execute(
-        made.format(*map(sql.Identifier, (there.database, place.database, place.role)))
+        made.format(*map(sql.Identifier, (there.database, template or place.database, place.role)))
     )
     try:
         yield there
@@ -141,6 +144,24 @@ def test_a_login_sees_its_tenants_rows_in_a_copy_of_the_database(
         keep_apart(there)
         assert read(there) == read(place) == ["act_1"]
         assert there.ask(LEFT) == []
+
+
+def test_a_login_sees_its_tenants_rows_where_a_dump_was_restored_with_its_privileges(
+    postgres: TestPostgres, place: Place, tmp_path: Path
+) -> None:
+    dump = tmp_path / "meta.dump"
+    with copied(postgres, place, template="template0") as there:
+        for program, url, *words in (
+            ("pg_dump", place.admin_url, "--format=custom", "--schema=meta_ads", f"--file={dump}"),
+            ("pg_restore", there.url, "--exit-on-error", "--no-owner", str(dump)),
+        ):
+            tool = str(find_binaries().tool(program))
+            subprocess.run([tool, *words, f"--dbname={url}"], check=True)
+        assert read(there) == ["act_1"]
+        keep_apart(there)
+        assert read(there) == read(place) == ["act_1"]
+        assert there.ask(LEFT) == []
+        assert told(there) == []
 
 
 def test_what_an_older_version_left_open_is_closed(postgres: TestPostgres, place: Place) -> None:
