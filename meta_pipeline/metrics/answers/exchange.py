@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
@@ -28,12 +28,14 @@ Series = tuple[list[date], list[Decimal]]
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """The factor for every account and day of a question, as a join named `fx`."""
+    """The factor for every currency and day of a question, as a join of `fx` to its accounts."""
 
     params: dict[str, Any]
     join: str = (
-        "JOIN unnest(%(fx_accounts)s::text[], %(fx_days)s::date[], %(fx_rates)s::numeric[])"
-        " AS fx (account_id, day, rate) ON fx.account_id = f.account_id AND fx.day = f.date_start"
+        "JOIN unnest(%(fx_accounts)s::text[], %(fx_held)s::text[])"
+        " AS fx_of (account_id, currency) ON fx_of.account_id = f.account_id"
+        " JOIN unnest(%(fx_currencies)s::text[], %(fx_days)s::date[], %(fx_rates)s::numeric[])"
+        " AS fx (currency, day, rate) ON fx.currency = fx_of.currency AND fx.day = f.date_start"
     )
 
 
@@ -48,14 +50,16 @@ def rates(
     A pair is used as stored, turned round, or through a third currency both have a rate to; the
     newest rate of the last seven days holds. MissingRate says which pair and day is lacking.
     """
-    stored = _Stored(connection)
-    rows = [
-        (account, day, stored.factor(currency or "unknown", target, day))
-        for (account, currency), period in zip(currencies.items(), periods, strict=True)
-        for day in period
-    ]
-    names = ("fx_accounts", "fx_days", "fx_rates")
-    return Rates({name: [row[n] for row in rows] for n, name in enumerate(names)})
+    held = [currency or "unknown" for currency in currencies.values()]
+    stored = _Stored(connection, {*held, target}, periods)
+    # A thousand accounts hold a handful of currencies, mostly over the same days.
+    each = dict.fromkeys(zip(held, periods, strict=True))
+    asked = dict.fromkeys((currency, day) for currency, period in each for day in period)
+    params: dict[str, Any] = {"fx_accounts": list(currencies), "fx_held": held}
+    params["fx_currencies"] = [currency for currency, _ in asked]
+    params["fx_days"] = [day for _, day in asked]
+    params["fx_rates"] = [stored.factor(currency, target, day) for currency, day in asked]
+    return Rates(params)
 
 
 def load_rates(connection: Connection[Any], rows: Iterable[Rate], source: str) -> int:
@@ -97,20 +101,28 @@ def _parsed(row: Mapping[str, str | None], where: str) -> Rate:
 
 
 class _Stored:
-    """All stored rates, read once; a question needs a handful of currencies."""
+    """The stored rates that bear upon these currencies and days, read once."""
 
-    def __init__(self, connection: Connection[Any]) -> None:
+    def __init__(
+        self, connection: Connection[Any], currencies: Collection[str], periods: Sequence[Period]
+    ) -> None:
         series: dict[tuple[str, str], Series] = defaultdict(lambda: ([], []))
-        for day, base, quote, rate in connection.execute(
-            "SELECT rate_date, base_currency, quote_currency, rate FROM meta_ads.exchange_rates"
-            " ORDER BY rate_date"
-        ):
+        first = min(period.since for period in periods) - timedelta(days=OLDEST_RATE_DAYS)
+        last = max(period.until for period in periods)
+        asked = {"first": first, "last": last, "currencies": list(currencies)}
+        for day, base, quote, rate in connection.execute(_STORED, asked):
             # Both ways, as providers have rates against one currency only.
             for pair, value in (((base, quote), rate), ((quote, base), 1 / rate)):
                 days, values = series[pair]
                 days.append(day)
                 values.append(value)
         self.series = dict(series)
+        # Sorted: with two ways the same one is taken each time, or an answer would change by
+        # itself.
+        self.ways = {
+            currency: sorted(there for here, there in self.series if here == currency)
+            for currency in currencies
+        }
 
     def factor(self, base: str, quote: str, day: date) -> Decimal:
         if base == quote:
@@ -118,9 +130,7 @@ class _Stored:
         direct = self._on(base, quote, day)
         if direct is not None:
             return direct
-        # Sorted: with two ways the same one is taken each time, or an answer would change by
-        # itself.
-        for middle in sorted({there for here, there in self.series if here == base}):
+        for middle in self.ways[base]:
             first, second = self._on(base, middle, day), self._on(middle, quote, day)
             if first is not None and second is not None:
                 return first * second
@@ -139,6 +149,13 @@ class _Stored:
         return values[position]
 
 
+# A third currency has a rate to one of these on either side.
+_STORED = """
+    SELECT rate_date, base_currency, quote_currency, rate FROM meta_ads.exchange_rates
+    WHERE rate_date BETWEEN %(first)s AND %(last)s
+        AND (base_currency = ANY (%(currencies)s) OR quote_currency = ANY (%(currencies)s))
+    ORDER BY rate_date
+"""
 _UPSERT = """
     INSERT INTO meta_ads.exchange_rates AS kept
         (rate_date, base_currency, quote_currency, rate, source)

@@ -6,9 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import Connection
 
 from meta_pipeline.metrics import MetricsError, MissingRate, MixedCurrencies, rollup
-from meta_pipeline.metrics.answers.exchange import load_rates, read_rates
+from meta_pipeline.metrics.answers.exchange import (
+    OLDEST_RATE_DAYS,
+    load_rates,
+    rates,
+    read_rates,
+)
+from meta_pipeline.metrics.answers.period import Period
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.metrics.rows import ACCOUNT, TODAY, Rows, actions, ago, ask
 
@@ -94,3 +101,48 @@ def test_rates_file(tmp_path: Path, rows: Rows) -> None:
     assert load_rates(rows.connection, read_rates(good), "rates.csv") == 0
     with pytest.raises(MetricsError, match=r"bad.csv:3: not two currencies and a rate above zero"):
         list(read_rates(bad))
+
+
+def test_of_many_accounts_a_factor_is_made_for_each_currency_and_day(rows: Rows) -> None:
+    held = {f"act_{n}": ("USD", "EUR")[n % 2] for n in range(1_000)}
+    since_then = [Period(ago(30 + n % 4), TODAY) for n in range(1_000)]
+    load_rates(
+        rows.connection,
+        [(ago(n), "EUR", quote, Decimal(2)) for n in range(34) for quote in ("USD", "GBP")],
+        "test",
+    )
+
+    params = rates(rows.connection, held, since_then, "GBP").params
+
+    assert len(params["fx_rates"]) == 33 + 34
+    pairs = zip(params["fx_currencies"], params["fx_days"], strict=True)
+    factors = dict(zip(pairs, params["fx_rates"], strict=True))
+    assert (factors["USD", TODAY], factors["EUR", ago(32)]) == (1, 2)
+
+
+def test_rates_of_other_days_and_currencies_are_not_read(rows: Rows) -> None:
+    rows.connection.execute(
+        "INSERT INTO meta_ads.exchange_rates"
+        " SELECT %s - day, 'EUR', quote, 2, 'test'"
+        " FROM generate_series(0, 1999) AS day, unnest(%s::text[]) AS quote",
+        (TODAY, ["USD", "GBP", "CHF", "SEK", "NOK"]),
+    )
+    rows.connection.commit()
+    rows.connection.execute("ANALYZE meta_ads.exchange_rates")
+    before = read_by(rows.connection)
+
+    factors = rates(rows.connection, {"act_1": "USD"}, [Period(ago(1), TODAY)], "EUR").params
+
+    assert factors["fx_rates"] == [Decimal("0.5")] * 2
+    # Of 10,000 five a day, and the ends of the index, which the planner looks at.
+    assert read_by(rows.connection) - before <= 5 * (2 + OLDEST_RATE_DAYS) + 2
+
+
+def read_by(connection: Connection[Any]) -> int:
+    """Rates that were read over this connection in its transaction."""
+    row = connection.execute(
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+        " WHERE relname = 'exchange_rates'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
