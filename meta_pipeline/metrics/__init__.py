@@ -16,6 +16,7 @@ from .definitions.dictionary import Dictionary
 from .definitions.reader import read_dictionary
 from .definitions.store import current, dictionary_of, load_dictionary
 from .errors import (
+    ChangedCurrency,
     DictionaryError,
     ImpossibleQuestion,
     MetricsError,
@@ -38,6 +39,7 @@ __all__ = [
     "WINDOWS",
     "AgeMovement",
     "Bound",
+    "ChangedCurrency",
     "ComparisonOutcome",
     "DateRange",
     "Dictionary",

@@ -6,6 +6,7 @@ MetricsError
     UnknownAccount     no ad account is called that: pick a near one
   ImpossibleQuestion   the combination has no right answer: the message says which one has
     MixedCurrencies    amounts of several currencies: name a currency to convert to
+      ChangedCurrency  an account changed its own: ask for each range of days by itself
     MissingRate        no exchange rate for a day: load one
     TooMuch            more than is answered at once: ask for less of it
 """
@@ -78,6 +79,14 @@ class MixedCurrencies(ImpossibleQuestion):
             "Ask by account (--by account, by=['account']), or name a currency to convert to with "
             "the table exchange_rates (--currency EUR, currency='EUR')."
         )
+
+
+class ChangedCurrency(MixedCurrencies):
+    """Accounts have amounts of several currencies each; `whys` says which and when, by id."""
+
+    def __init__(self, currencies: Iterable[str], whys: Mapping[str, str]) -> None:
+        self.whys = whys
+        super().__init__(currencies, next(iter(whys.values())))
 
 
 class MissingRate(ImpossibleQuestion):

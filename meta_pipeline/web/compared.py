@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,8 @@ class ComparedNumbers:
     values: Mapping[str, Mapping[str, Value]]
     about: Mapping[str, Any]
     notes: Sequence[str] = field(default_factory=tuple)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """Why accounts have no numbers, by id: they changed their currency within these days."""
 
     def value(self, key: str, metric: str) -> Value:
         """None where it is not known."""
@@ -38,6 +40,11 @@ class Compared:
     now: ComparedNumbers
     before: ComparedNumbers
     periods: Mapping[str, Period]
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What to know of these numbers, and why there are none to compare them with."""
+        return [*self.now.notes, *self.before.unknown.values()]
 
     def change(self, key: str, metric: str) -> float | None:
         """By how many percent a number changed; None where either is not known."""
@@ -70,15 +77,19 @@ def _asked(
     """One question of all: a fleet has as many first days, of all that is kept, as accounts."""
     if not period_of:
         return ComparedNumbers({}, {})
-    answer = metrics.answer(
-        warehouse,
-        account=list(period_of),
-        metrics=names,
-        by=["account"],
-        date_range=period_of,
-        now=now,
-        bound=metrics.Bound(),
-    )
+    try:
+        answer = metrics.answer(
+            warehouse,
+            account=list(period_of),
+            metrics=names,
+            by=["account"],
+            date_range=period_of,
+            now=now,
+            bound=metrics.Bound(),
+        )
+    except metrics.ChangedCurrency as error:
+        others = {key: one for key, one in period_of.items() if key not in error.whys}
+        return replace(_asked(warehouse, others, names, now), unknown=error.whys)
     values = records(answer, "account_id", names)
     return ComparedNumbers(values, answer.about, answer.about["notes"])
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from psycopg import Connection
 
-from meta_pipeline.metrics.errors import MixedCurrencies
+from meta_pipeline.metrics.errors import ChangedCurrency
 from meta_pipeline.metrics.once import once_each
 
 from .question import Question, as_arrays, rows_of_each
@@ -45,8 +46,8 @@ _HELD = """
 def in_held_currencies(connection: Connection[Any], question: Question) -> Question:
     """The question with each account in the currency its stored amounts of these days are in.
 
-    Where no amount is asked for it stays as it is, and nothing is read. Raises MixedCurrencies
-    where one account has amounts of several: they cannot be added, and a rate of one of them would
+    Where no amount is asked for it stays as it is, and nothing is read. Raises ChangedCurrency
+    where an account has amounts of several: they cannot be added, and a rate of one of them would
     be wrong for the other.
     """
     if not question.needs_money:
@@ -58,14 +59,10 @@ def in_held_currencies(connection: Connection[Any], question: Question) -> Quest
         lambda some: rows_of_each(some, connection.execute(_HELD, as_arrays(some))),
     )
     held = {asked[0]: currencies for asked, currencies in known.items() if currencies}
-    for account_id, currencies in held.items():
-        if len(currencies) > 1:
-            days = " and ".join(f"{currency} from {a} to {b}" for currency, a, b in currencies)
-            raise MixedCurrencies(
-                [currency for currency, _, _ in currencies],
-                f"{account_id} changed its currency: its stored amounts are in {days}. They cannot "
-                "be added: ask for each range by itself.",
-            )
+    mixed = {account_id: several for account_id, several in held.items() if len(several) > 1}
+    if mixed:
+        currencies = {currency for several in mixed.values() for currency, _, _ in several}
+        raise ChangedCurrency(currencies, {one: _why(one, mixed[one]) for one in mixed})
     return replace(
         question,
         accounts=tuple(
@@ -75,4 +72,12 @@ def in_held_currencies(connection: Connection[Any], question: Question) -> Quest
             else account
             for account in question.accounts
         ),
+    )
+
+
+def _why(account_id: str, currencies: Sequence[tuple[Any, ...]]) -> str:
+    days = " and ".join(f"{currency} from {a} to {b}" for currency, a, b in currencies)
+    return (
+        f"{account_id} changed its currency: its stored amounts are in {days}. They cannot be "
+        "added: ask for each range by itself."
     )

@@ -130,7 +130,7 @@ def account(visit: Visit) -> Response:
         numbers=numbers,
         kpis=[(kpi, dictionary.metric(kpi.metric_key)) for kpi in kpis],
         trends=_trends(visit.reader, dictionary, known, answer),
-        notes=list(dict.fromkeys([*numbers.now.notes, *answer.about["notes"]])),
+        notes=list(dict.fromkeys([*numbers.notes, *answer.about["notes"]])),
         completeness=answer.about["completeness"],
         budgets=sorted(budgets, key=lambda one: -abs(float(one.pacing_pct or 100) - 100)),
         budgets_shown=_BUDGETS_SHOWN,
