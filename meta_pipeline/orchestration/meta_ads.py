@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import dagster as dg
-from pydantic import AliasChoices, ConfigDict, Field, field_validator
+from pydantic import AliasChoices, ConfigDict, Field, ValidationInfo, field_validator
 
 from meta_pipeline.settings import Settings
 
@@ -30,10 +30,29 @@ from .scaffold import commented_options
 # What is given may be a secret by mistake: an error names the field alone. Errors of Dagster and of
 # runs quote what is no name, so it is refused here.
 _DISCREET = ConfigDict(hide_input_in_errors=True)
-_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
-_GROUP = r"^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*$"
-_OWNER = r"^(team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})$"
-_LEVEL = re.compile(r"[A-Za-z0-9_.-]+")
+_NAME = (
+    re.compile(r"[A-Za-z_][A-Za-z0-9_]*"),
+    "is a name of A-Z, a-z, 0-9 and _ that begins with no digit",
+)
+# No patterns of the fields: Dagster copies those into its own model of a component's file, which
+# is checked before templates are resolved and whose errors quote what they found.
+_FORMS = {
+    "key_prefix": (
+        re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*"),
+        "is names with slashes between them, such as meta or paid/meta",
+    ),
+    "group": (
+        re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*"),
+        "is names of A-Z, a-z, 0-9 and _ with slashes between them, such as meta_ads",
+    ),
+    "owners": (
+        re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"),
+        "are teams, such as team:marketing, and addresses of email",
+    ),
+    "pool": (re.compile(r"\S+"), "is a name without spaces"),
+    "name_prefix": _NAME,
+    "database_url_env": _NAME,
+}
 _TAG = re.compile(r"([\w.-]{1,63}/|dagster/kind/)?[\w.-]{1,63}=[\w.-]{0,63}", re.ASCII)
 _VARIABLE = re.compile(r"META_[A-Z_]+")
 Accounts = Annotated[list[str], Field(examples=[["act_1234567890"]])]
@@ -152,11 +171,10 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
     )
     group: str | None = Field(
         default=None,
-        pattern=_GROUP,
         description="One group for all assets, instead of entities, insights, ...",
         examples=["meta_ads"],
     )
-    owners: list[Annotated[str, Field(pattern=_OWNER)]] = Field(
+    owners: list[str] = Field(
         default=[], description="Owners of all assets", examples=[["team:marketing"]]
     )
     tags: dict[str, str] = Field(
@@ -167,13 +185,11 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
     )
     pool: str = Field(
         default=OWN_POOL,
-        pattern=r"^\S+$",
         description="Pool of the steps that ask Meta. One of your own keeps the limit you gave it; "
         "ours has META_MAX_SYNCS slots",
     )
     name_prefix: str = Field(
         default="meta_ads_",
-        pattern=_NAME,
         description="Before the names of jobs, sensors, schedules, steps and resources",
     )
     start_sensors: bool = Field(
@@ -181,7 +197,6 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
     )
     database_url_env: str = Field(
         default="DATABASE_URL",
-        pattern=_NAME,
         description="Variable that holds the URL of the Postgres of the ads",
     )
     settings: dict[str, str] = Field(
@@ -191,11 +206,15 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
         examples=[{"META_BACKFILL_DAYS": "30"}],
     )
 
-    @field_validator("key_prefix")
+    @field_validator(*_FORMS)
     @classmethod
-    def _has_levels(cls, value: str) -> str:
-        if not all(map(_LEVEL.fullmatch, value.split("/"))):
-            raise ValueError("is names with slashes between them, such as meta or paid/meta")
+    def _are_names(
+        cls, value: str | list[str] | None, info: ValidationInfo
+    ) -> str | list[str] | None:
+        form, told = _FORMS[str(info.field_name)]
+        names = [value] if isinstance(value, str) else value or []
+        if not all(map(form.fullmatch, names)):
+            raise ValueError(told)
         return value
 
     @field_validator("tags")

@@ -222,7 +222,7 @@ def test_a_second_one_with_other_options_is_refused() -> None:
         ({"settings": {"META_ACCESS_TOKEN": "EAAB"}}, "META_ACCESS_TOKEN is a secret"),
         ({"settings": {"META_BACKFIL_DAYS": "3"}}, "META_BACKFIL_DAYS is no setting"),
         ({"key_prefix": "paid//meta"}, "names with slashes between them"),
-        ({"name_prefix": "meta-ads"}, "should match pattern"),
+        ({"name_prefix": "meta-ads"}, "is a name of A-Z, a-z, 0-9 and _"),
         ({"acounts": ["act_1"]}, "Extra inputs are not permitted"),
     ],
 )
@@ -314,6 +314,42 @@ def test_no_error_repeats_what_slipped_into_another_option() -> None:
     )
     assert CANARY not in done.stderr, done.stderr
     assert set(taken) <= {"partitions", "pool", "settings"}
+
+
+@pytest.mark.parametrize("secret", SLIPS)
+def test_no_error_repeats_what_slipped_into_an_option_of_a_component_s_file(secret: str) -> None:
+    """Where it stands as it is: Dagster's own errors about a file quote what they found there."""
+    refused: set[str] = set()
+    for given in slips(MetaAds, secret):
+        try:
+            MetaAds.resolve_from_yaml(yaml.safe_dump(given))
+        except Exception as error:
+            lines = traceback.format_exception(error)
+            assert CANARY not in "".join(lines), (given, lines[-1])
+            refused |= set(given)
+    assert refused >= {"group", "owners", "tags", "name_prefix", "database_url_env", "settings"}
+
+
+@pytest.mark.parametrize(
+    ("option", "written", "value"),
+    [
+        ("key_prefix", "{{ env.TEAM }}/meta", "paid/meta"),
+        ("group", "{{ env.TEAM }}", "paid"),
+        ("owners", ["team:{{ env.TEAM }}"], ["team:paid"]),
+        ("owners", "{{ ['team:' ~ env.TEAM] }}", ["team:paid"]),
+        ("tags", {"team": "{{ env.TEAM }}"}, {"team": "paid"}),
+        ("partitions", "{{ env.TEAM }}", "paid"),
+        ("pool", "{{ env.TEAM }}", "paid"),
+        ("name_prefix", "{{ env.TEAM }}_", "paid_"),
+        ("database_url_env", "{{ env.TEAM | upper }}_URL", "PAID_URL"),
+    ],
+)
+def test_a_name_in_a_component_s_file_is_a_template_too(
+    option: str, written: Any, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEAM", "paid")
+    meta_ads = MetaAds.resolve_from_yaml(yaml.safe_dump({option: written}))
+    assert getattr(meta_ads, option) == value
 
 
 def test_a_key_and_partitions_for_assets_of_ones_own() -> None:
