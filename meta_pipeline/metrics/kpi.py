@@ -17,7 +17,7 @@ from meta_pipeline.warehouse import Warehouse
 from .answers.query import answer
 from .answers.question import Bound, DateRange, known_accounts
 from .definitions import store
-from .definitions.definition import Better
+from .definitions.definition import Better, Metric, Unit
 from .errors import ImpossibleQuestion, UnknownName
 
 
@@ -170,7 +170,12 @@ class KPIs:
         TooMuch where one goes beyond `bound`.
         """
         kpis = self.list(account)
+        if not kpis:
+            return []
         dictionary = store.dictionary_of(self._warehouse)
+        with self._warehouse.connection() as connection:
+            known_now = known_accounts(connection, [kpi.account_id for kpi in kpis])
+        currency_of = {one.account_id: one.currency for one in known_now}
         rows: dict[Kpi, Performance] = {}
         for key in dict.fromkeys(kpi.metric_key for kpi in kpis):
             steered = {kpi.account_id: kpi for kpi in kpis if kpi.metric_key == key}
@@ -183,11 +188,13 @@ class KPIs:
                 now=now,
                 bound=bound,
             )
-            notes, better = tuple(found.about["notes"]), dictionary.metric(key).better
+            notes, metric = tuple(found.about["notes"]), dictionary.metric(key)
             for row in found.rows:
                 kpi, value = steered[row["account_id"]], row[key]
                 known = None if value is None else float(value)
-                rows[kpi] = judged(kpi, known, better, notes)
+                held, today = found.currencies.get(kpi.account_id), currency_of[kpi.account_id]
+                other = of_another_currency(kpi, known, metric, held, today)
+                rows[kpi] = judged(kpi, known, metric.better, notes, other)
         return [rows[kpi] for kpi in kpis]
 
     def pacing(
@@ -213,14 +220,18 @@ def read_pacing(
 
 
 def judged(
-    kpi: Kpi, value: float | None, better: Better, notes: tuple[str, ...] = ()
+    kpi: Kpi, value: float | None, better: Better, notes: Sequence[str], why_not: str | None
 ) -> Performance:
-    """A KPI's value, whoever asked the metric layer for it, against its target."""
+    """A KPI's value, whoever asked the metric layer for it, against its target.
+
+    `why_not` is why it cannot be, which is added to the notes: the verdict is unknown.
+    """
     target = None if kpi.target is None else float(kpi.target)
     distance: float | None = None
+    told = (*notes, why_not) if why_not else tuple(notes)
     if target is None:
         verdict = Verdict.NO_TARGET
-    elif value is None:
+    elif value is None or why_not:
         verdict = Verdict.UNKNOWN
     else:
         # Above zero is better, whichever direction the metric has.
@@ -228,7 +239,20 @@ def judged(
         distance = round(100 * ahead / target, 2)
         verdict = Verdict.MET if ahead >= 0 else Verdict.MISSED
     return Performance(
-        kpi.account_id, kpi.metric_key, kpi.is_primary, value, target, distance, verdict, notes
+        kpi.account_id, kpi.metric_key, kpi.is_primary, value, target, distance, verdict, told
+    )
+
+
+def of_another_currency(
+    kpi: Kpi, value: float | None, metric: Metric, held: str | None, today: str | None
+) -> str | None:
+    """Why an amount in `held` cannot be judged by a target in `today`; None where it can."""
+    # Nothing is as much in each currency.
+    if kpi.target is None or not value or metric.unit is not Unit.CURRENCY or held == today:
+        return None
+    return (
+        f"{kpi.account_id} changed its currency: its {kpi.metric_key} of these days is in {held}, "
+        f"its target in {today}. It cannot be judged."
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from meta_pipeline import metrics
 from meta_pipeline.metrics.answers.period import EVERYTHING, Period
 from meta_pipeline.metrics.answers.question import Account, DateRange, periods
+from meta_pipeline.metrics.definitions.definition import Unit
 from meta_pipeline.warehouse import Warehouse
 
 from .asked import before
@@ -27,6 +28,8 @@ class ComparedNumbers:
     notes: Sequence[str] = field(default_factory=tuple)
     unknown: Mapping[str, str] = field(default_factory=dict)
     """Why accounts have no numbers, by id: they changed their currency within these days."""
+    currencies: Mapping[str, str | None] = field(default_factory=dict)
+    """What the amounts of accounts are in, by id: not always their currency of today."""
 
     def value(self, key: str, metric: str) -> Value:
         """None where it is not known."""
@@ -44,10 +47,26 @@ class Compared:
     @property
     def notes(self) -> Sequence[str]:
         """What to know of these numbers, and why there are none to compare them with."""
-        return [*self.now.notes, *self.before.unknown.values()]
+        of_two = [
+            f"{key} changed its currency: its amounts of these days are in {currency}, those of "
+            f"the days before in {self.before.currencies.get(key)}. They are not compared."
+            for key, currency in self.now.currencies.items()
+            if any(self.is_of_two_currencies(key, name) for name in self.now.values.get(key, ()))
+        ]
+        return [*self.now.notes, *self.before.unknown.values(), *of_two]
+
+    def is_of_two_currencies(self, key: str, metric: str) -> bool:
+        """Whether a number and the one before are amounts that cannot be compared."""
+        # Nothing is as much in each currency.
+        are_amounts = self.now.value(key, metric) and self.before.value(key, metric)
+        if not are_amounts or self.now.about["units"][metric] != Unit.CURRENCY:
+            return False
+        return self.now.currencies.get(key) != self.before.currencies.get(key)
 
     def change(self, key: str, metric: str) -> float | None:
-        """By how many percent a number changed; None where either is not known."""
+        """By how many percent a number changed; None where it cannot be told."""
+        if self.is_of_two_currencies(key, metric):
+            return None
         return change_pct(self.now.value(key, metric), self.before.value(key, metric))
 
 
@@ -91,7 +110,8 @@ def _asked(
         others = {key: one for key, one in period_of.items() if key not in error.whys}
         return replace(_asked(warehouse, others, names, now), unknown=error.whys)
     values = records(answer, "account_id", names)
-    return ComparedNumbers(values, answer.about, answer.about["notes"])
+    about = answer.about
+    return ComparedNumbers(values, about, about["notes"], currencies=answer.currencies)
 
 
 def records(answer: metrics.Result, key: str, names: Sequence[str]) -> dict[str, dict[str, Value]]:

@@ -162,10 +162,11 @@ class _Found:
     values: Mapping[tuple[str, ...], dict[str, Value]]
     about: Mapping[str, Any]
     notes: Sequence[str]
+    currencies: Mapping[str, str | None]
 
     def by_key(self) -> ComparedNumbers:
         values = {key[0] if key else _ALL: row for key, row in self.values.items()}
-        return ComparedNumbers(values, self.about, self.notes)
+        return ComparedNumbers(values, self.about, self.notes, currencies=self.currencies)
 
 
 def _together(
@@ -182,6 +183,7 @@ def _together(
     values: dict[tuple[str, ...], dict[str, Value]] = {}
     about: dict[str, Any] = {}
     notes: list[str] = []
+    currencies: dict[str, str | None] = {}
     # Two questions: one that counts people may have no answer, and must not take the others with
     # it.
     questions = [names for names in (additive, people) if names]
@@ -209,7 +211,8 @@ def _together(
             key = tuple("" if row[name] is None else str(row[name]) for name in keys)
             values.setdefault(key, {}).update({name: row[name] for name in names})
         about = about or answer.about
+        currencies |= answer.currencies
         # Of all questions the same rows come first.
         lead = names[:1] if leading else []
         notes += answer.about["notes"]
-    return _Found(values, about, tuple(dict.fromkeys(notes)))
+    return _Found(values, about, tuple(dict.fromkeys(notes)), currencies)

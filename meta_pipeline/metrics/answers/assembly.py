@@ -7,7 +7,7 @@ for a DataFrame gets one in the end (`frame`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import Connection
@@ -36,6 +36,8 @@ class Result:
     columns: list[str]
     rows: list[Row]
     about: dict[str, Any]
+    currencies: Mapping[str, str | None] = field(default_factory=dict)
+    """What the amounts of each account are in, by its id; empty where none was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def assemble(
     # What the account's own row contradicts is no "nothing", whatever was asked for.
     is_idle = not (had_rows or complete.is_unknown or complete.contradicted)
     notes += [*complete.notes(), *([_empty(question)] if is_idle else [])]
-    return Result(columns, made, _about(question, complete, notes))
+    return Result(columns, made, _about(question, complete, notes), question.currencies)
 
 
 def _entities(

@@ -135,6 +135,12 @@ class Question:
         return any(map(self.dictionary.has_money, self.metrics))
 
     @property
+    def currencies(self) -> dict[str, str | None]:
+        """What the amounts of each account are in, by its id; empty where none is asked for."""
+        asked = self.accounts if self.needs_money else ()
+        return {one.account_id: self.currency or one.currency for one in asked}
+
+    @property
     def mixed_currencies(self) -> set[str]:
         """Those that its amounts are of, where they are of several and none was asked for."""
         currencies = {account.currency or "unknown" for account in self.accounts}

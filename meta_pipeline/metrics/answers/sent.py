@@ -157,4 +157,4 @@ def _joined(answer: Result, sums: Statement, facts: Sequence[Row]) -> Result:
     }
     wanted = [*answer.columns, *names]
     made = [{name: row.get(name) for name in wanted} for row in rows.values()]
-    return Result(wanted, made, about)
+    return Result(wanted, made, about, answer.currencies)

@@ -48,7 +48,9 @@ class Trend:
         metric: Metric,
         known: Account,
         answered: Sequence[Mapping[str, Any]],
+        *,
         settling: set[date],
+        currency: str | None,
     ) -> Trend:
         """Of the rows of an answer by day; `settling` are days that Meta may still restate."""
         rows = [
@@ -61,7 +63,7 @@ class Trend:
         ]
 
         def shown(value: float | None) -> str:
-            return reader.value(value, metric.unit, known.currency)
+            return reader.value(value, metric.unit, currency)
 
         bars = [
             DayBar(
@@ -78,7 +80,7 @@ class Trend:
             f"{metric.display_name} of {known.name or known.account_id} by day",
             bars,
             settling=settling,
-            scale=lambda value: reader.compact(value, metric.unit, known.currency),
+            scale=lambda value: reader.compact(value, metric.unit, currency),
             name_of=reader.short_day,
         )
         return cls(metric, picture, rows)
@@ -97,6 +99,7 @@ def account(visit: Visit) -> Response:
         )
         if kpi.metric_key in dictionary.metrics
     ]
+    of_kpis = [note for kpi in kpis for note in kpi.notes]
     numbers = compared(visit.warehouse, [known], _TILES, days.asked, visit.now)
     period = numbers.periods[known.account_id]
     answer = metrics.answer(
@@ -130,7 +133,7 @@ def account(visit: Visit) -> Response:
         numbers=numbers,
         kpis=[(kpi, dictionary.metric(kpi.metric_key)) for kpi in kpis],
         trends=_trends(visit.reader, dictionary, known, answer),
-        notes=list(dict.fromkeys([*numbers.notes, *answer.about["notes"]])),
+        notes=list(dict.fromkeys([*numbers.notes, *answer.about["notes"], *of_kpis])),
         completeness=answer.about["completeness"],
         budgets=sorted(budgets, key=lambda one: -abs(float(one.pacing_pct or 100) - 100)),
         budgets_shown=_BUDGETS_SHOWN,
@@ -158,7 +161,13 @@ def _trends(
         date.fromisoformat(day) for day in complete["settling_days"].get(known.account_id, ())
     }
     shown = answer.rows[-_MOST_BARS:]
-    return [Trend.of(reader, dictionary.metric(name), known, shown, settling) for name in _CHARTS]
+    currency = answer.currencies.get(known.account_id, known.currency)
+    return [
+        Trend.of(
+            reader, dictionary.metric(name), known, shown, settling=settling, currency=currency
+        )
+        for name in _CHARTS
+    ]
 
 
 def _proof(visit: Visit, known: Account, period: Period) -> list[metrics.Reconciliation]:

@@ -45,6 +45,8 @@ class Node:
     depth: int
     values: dict[str, Value]
     is_open: bool
+    currency: str | None
+    """What `values` and `cells` are in; budgets are in the entity's."""
     hidden: int = 0
     cells: Cells = field(default_factory=Cells)
 
@@ -182,10 +184,12 @@ def _nodes(
         known = entities(connection, level, ids)
     asked = _asked_of(visit, view, level, [known[one] for one in ids if one in known])
     answer = numbers_of(visit.warehouse, dictionary, view.metrics, **asked)
-    return answer, [
-        Node(known[one], depth, dict(answer.values.get(one, {})), one in view.opened)
-        for one in asked["ids"]
-    ]
+    nodes = []
+    for key in asked["ids"]:
+        one, values = known[key], dict(answer.values.get(key, {}))
+        currency = answer.currencies.get(one.account_id, one.currency)
+        nodes.append(Node(one, depth, values, key in view.opened, currency))
+    return answer, nodes
 
 
 def _asked_of(

@@ -135,6 +135,7 @@ def creatives(visit: Visit) -> Response:
         is_read=bool(about),
         shown=[dictionary.metric(name) for name in SHOWN],
         sort=sort,
+        currency=answer.currencies.get(known.account_id, known.currency),
         facts=answer.about,
         notes=answer.about["notes"],
         total=len(rows),

@@ -34,7 +34,7 @@ _BOM = "\ufeff"
 """Without it spreadsheets read UTF-8 as something else."""
 _FIXED = (
     "level", "id", "name", "campaign", "ad set", "account", "account id", "status",
-    "daily budget", "lifetime budget", "currency", "since", "until",
+    "daily budget", "lifetime budget", "budget currency", "currency", "since", "until",
 )  # fmt: skip
 
 
@@ -147,7 +147,7 @@ def _lines_of(
     fixed = [
         one.level, one.id, one.name, one.campaign_name, one.adset_name, one.account_name,
         one.account_id, one.status, one.daily_budget, one.lifetime_budget, one.currency,
-        *days[one.account_id],
+        node.currency, *days[one.account_id],
     ]  # fmt: skip
     rows: list[tuple[Sequence[str], Mapping[str, Value]]] = [
         ([""] * len(view.breakdown), node.values),

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from meta_pipeline import metrics
 from meta_pipeline.metrics.definitions.definition import Metric
-from meta_pipeline.metrics.kpi import Kpi, KPIs, Performance, Verdict, judged
+from meta_pipeline.metrics.kpi import Kpi, KPIs, Performance, Verdict, judged, of_another_currency
 from meta_pipeline.reports.status import AccountStatus, in_short, token_warnings
 from meta_pipeline.web.asked import OFFERED, address, days_of, preset_label
 from meta_pipeline.web.compared import compared
@@ -26,6 +26,8 @@ class Row:
 
     status: AccountStatus
     currency: str | None
+    """What its amounts are in."""
+    target_currency: str | None
     timezone: str
     kpi: Performance | None
     metric: Metric | None
@@ -67,11 +69,15 @@ def overview(visit: Visit) -> Response:
         account, kpi = about.get(status.account_id), kpis.get(status.account_id)
         metric = dictionary.metric(kpi.metric_key) if kpi else None
         reached = numbers.now.value(status.account_id, metric.key) if metric else None
+        today = account.currency if account else None
+        held = numbers.now.currencies.get(status.account_id, today)
+        why_not = of_another_currency(kpi, reached, metric, held, today) if kpi and metric else None
         return Row(
             status,
-            account.currency if account else None,
+            held,
+            today,
             (account.timezone_name if account else None) or "UTC",
-            judged(kpi, reached, metric.better) if kpi and metric else None,
+            judged(kpi, reached, metric.better, (), why_not) if kpi and metric else None,
             metric,
         )
 
