@@ -99,6 +99,40 @@ def test_an_address_longer_than_a_cookie_holds_keeps_nobody_out(
     assert stranger.get(asked).url.path == "/"
 
 
+def test_sign_ins_that_were_given_up_keep_nobody_out(
+    stranger: httpx2.Client, identity: Provider
+) -> None:
+    """A browser drops a cookie of more than 4,096 bytes, and knows no state on its way back."""
+    boss = {"sub": "u1", "email": "boss@example.com", "email_verified": True}
+    identity.sends({"claims": boss})
+    long = {"authorization_endpoint": f"{identity.issuer}/authorize?policy={'x' * 300}"}
+    metadata = json.dumps(metadata_of(identity.issuer) | long)
+    identity.sends({"claims": boss, "wrong": {"metadata": metadata}})
+    asked = f"/sign-in/provider?next=/members?{'a' * 900}"
+    for _ in range(8):
+        given_up = stranger.get(asked, follow_redirects=False)
+        (cookie,) = given_up.headers.get_list("set-cookie")
+        assert len(cookie) < 4_096
+    assert "policy=xxx" in given_up.headers["location"]
+    assert stranger.get(asked).url.path == "/members"
+
+
+@pytest.mark.parametrize("name", ["x" * 8_000, "\U0001f600" * 510], ids=["long", "wide"])
+def test_a_name_longer_than_a_cookie_holds_keeps_nobody_out(
+    stranger: httpx2.Client, identity: Provider, name: str
+) -> None:
+    identity.is_asked_by(email="boss@example.com", email_verified=True, name=name)
+    answer = stranger.get("/sign-in/provider?next=/members")
+    assert answer.url.path == "/members"
+    assert name[:80] in answer.text
+    cookies = [
+        cookie
+        for step in (*answer.history, answer)
+        for cookie in step.headers.get_list("set-cookie")
+    ]
+    assert 0 < max(map(len, cookies)) < 4_096
+
+
 def test_a_member_comes_in_with_their_role_and_goes_when_removed(
     stranger: httpx2.Client, identity: Provider, web_warehouse: Warehouse, site: Site
 ) -> None:

@@ -38,6 +38,8 @@ _SIGN = frozenset(
 _NO_ANSWER = (HTTPError, TimeoutError, ValueError, LookupError, TypeError, AttributeError,
               RuntimeError)  # fmt: skip
 _LONGEST_REASON = 200
+# It is kept in a cookie beside the subject: of more than 4 kB a browser keeps nothing.
+_LONGEST_NAME = 100
 
 
 class SignInRefused(Exception):
@@ -46,7 +48,10 @@ class SignInRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Who came: an e-mail address where the provider has verified one, else `sub:` and its id."""
+    """Who came: an e-mail address where the provider has verified one, else `sub:` and its id.
+
+    The name is for people's eyes, of at most 100 characters.
+    """
 
     subject: str
     name: str
@@ -167,7 +172,7 @@ class OpenId:
         # Without a token of its own, `userinfo` is what somebody wrote into the answer.
         claims: dict[str, Any] = token["userinfo"] if token.get("id_token") else {}
         subject = _address(claims) or _own_id(claims)
-        return Claims(subject, str(claims.get("name") or subject))
+        return Claims(subject, shortened(str(claims.get("name") or subject), _LONGEST_NAME))
 
     async def _what_is_believed(self) -> Mapping[str, Any]:
         """Whose word, and for whom, a token has to be; it is signed, whatever else is offered.
