@@ -17,10 +17,23 @@ Dagster, and nothing of them is imported before `build_defs`.
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated, Any, Self
 
 import dagster as dg
-from pydantic import AliasChoices, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from meta_pipeline.settings import Settings
 
@@ -147,6 +160,22 @@ class MetaAdsScaffolder(dg.Scaffolder[Any]):
                 opened.write(commented_options(MetaAds, besides={"key_prefix"}))
 
 
+class _DiscreetFile(BaseModel):
+    """A component's file whose errors say where, and not what they found there.
+
+    Dagster makes them anew and shows what was found, whatever the model's configuration says.
+    """
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _without_what_was_found(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            found: list[Any] = [{**one, "input": SecretStr("hidden")} for one in error.errors()]
+            raise ValidationError.from_exception_data(error.title, found) from None
+
+
 @dg.scaffold_with(MetaAdsScaffolder)
 class MetaAds(dg.Component, dg.Model, dg.Resolvable):
     """Meta (Facebook and Instagram) Ads accounts kept in Postgres, partitioned by ad account.
@@ -238,6 +267,13 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
                     f"{name} is a secret: set it in the environment of the code location"
                 )
         return value
+
+    @classmethod
+    @cache
+    def model(cls) -> type[BaseModel]:
+        """What Dagster checks a component's file with, before its templates are resolved."""
+        derived = super().model()
+        return create_model(derived.__name__, __base__=(derived, _DiscreetFile))
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:

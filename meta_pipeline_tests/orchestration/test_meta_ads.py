@@ -254,15 +254,18 @@ acounts: "{secret}"
 def test_no_error_repeats_a_secret_that_was_given(
     written: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In Python, and through a component's file that takes it from the environment."""
+    """In Python, and in a component's file that holds it or takes it from the environment."""
     for name in secret_names():
         monkeypatch.setenv(name, CANARY)
         with pytest.raises(ValidationError) as in_python:
             MetaAds(**yaml.safe_load(written.format(name=name, secret=CANARY)))
         as_template = f"{{{{{{{{ env.{name} }}}}}}}}"
-        with pytest.raises(Exception) as in_a_file:  # noqa: PT011 - Dagster's errors, of any kind
-            MetaAds.resolve_from_yaml(written.format(name=name, secret=as_template.format()))
-        for told in (in_python, in_a_file):
+        errors: list[pytest.ExceptionInfo[Exception]] = [in_python]
+        for secret in (CANARY, as_template.format()):
+            with pytest.raises(Exception) as in_a_file:  # noqa: PT011 - Dagster's, of any kind
+                MetaAds.resolve_from_yaml(written.format(name=name, secret=secret))
+            errors.append(in_a_file)
+        for told in errors:
             lines = traceback.format_exception(told.value)
             assert CANARY not in "".join(lines), "".join(lines)
 
@@ -314,6 +317,15 @@ def test_no_error_repeats_what_slipped_into_another_option() -> None:
     )
     assert CANARY not in done.stderr, done.stderr
     assert set(taken) <= {"partitions", "pool", "settings"}
+
+
+def test_an_error_about_a_component_s_file_says_where_and_what_is_wrong() -> None:
+    with pytest.raises(ValidationError) as told:
+        MetaAds.resolve_from_yaml("key_prefix: meta\npool: [theirs]\nacounts: [act_1]\n")
+    assert [(one["loc"], one["type"]) for one in told.value.errors()] == [
+        (("pool at <string>:2",), "string_type"),
+        (("acounts at <string>:3",), "extra_forbidden"),
+    ]
 
 
 @pytest.mark.parametrize("secret", SLIPS)
