@@ -30,6 +30,9 @@ _SETTINGS: Final = {
     "search_path": SCHEMA,
 }
 """What such a role starts with; it may set them otherwise, and what that opens `harden` closes."""
+# Whoever changes its row of `tenant_roles` reads another tenant's, and a trigger runs as whoever
+# writes the rows.
+_WRITING: Final = "INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER"
 # What a role could see other rows by, whatever policies say.
 _BEYOND_POLICIES = f"""
     SELECT CASE
@@ -75,6 +78,32 @@ _BEYOND_POLICIES = f"""
                 AND NOT 'security_invoker=true' = ANY (coalesce(reloptions, '{{}}'))
                 AND has_any_column_privilege(pg_roles.oid, pg_class.oid, 'SELECT')
             ORDER BY relname LIMIT 1
+        ), (
+            SELECT format(
+                'it may do more than read %%I (%%s): first %%s', relname,
+                string_agg(held, ', ' ORDER BY held), CASE
+                    WHEN holder IN ('public', pg_roles.rolname) THEN format(
+                        'REVOKE {_WRITING} ON ALL TABLES IN SCHEMA {SCHEMA} FROM %%I', holder
+                    )
+                    ELSE format('take the role %%I from it', holder)
+                END
+            )
+            FROM (
+                SELECT 'public'::name AS holder
+                UNION ALL
+                SELECT rolname FROM pg_roles AS other
+                WHERE pg_has_role(pg_roles.oid, other.oid, 'MEMBER')
+            ) AS holders, pg_class, unnest(string_to_array('{_WRITING}', ', ')) AS held
+            WHERE relnamespace = to_regnamespace(%(schema)s)
+                AND relkind IN ('r', 'p', 'v', 'm', 'f')
+                AND CASE
+                    WHEN held IN ('INSERT', 'UPDATE', 'REFERENCES')
+                        THEN has_any_column_privilege(holder, pg_class.oid, held)
+                    ELSE has_table_privilege(holder, pg_class.oid, held)
+                END
+            GROUP BY holder, relname
+            -- The role itself may have it by another.
+            ORDER BY holder <> 'public', holder = pg_roles.rolname, holder, relname LIMIT 1
         ))
     END
     FROM pg_roles WHERE rolname = %(role)s
@@ -113,7 +142,7 @@ def add_sql_role(
 
     A role that was made here for the same tenant gets the new password; one that is gone since, as
     after a restore, is made again. `is_there` takes one that an administrator made instead, with
-    its password, where it cannot get round the policies.
+    its password, where it cannot get round the policies and may write to no table here.
     The password is one that is made up unless given; Postgres is sent its SCRAM verifier alone.
     A role that is made here is limited (`limit_logins`). All happens or nothing. Raises
     RoleRefused, TenantUnknown, or TenantsNotApart before `enforce`.

@@ -152,6 +152,13 @@ GETTING_ROUND = {
     # A view without security_invoker reads as its owner.
     'LOGIN; GRANT SELECT ON meta_ads.round TO "{role}_acme"': "may read round",
     'LOGIN NOINHERIT; GRANT SELECT (name) ON meta_ads.kept_round TO "{role}_acme"': "kept_round",
+    # Its row of this table says whose rows it reads.
+    'LOGIN; GRANT UPDATE ON meta_ads.tenant_roles TO "{role}_acme"': r"tenant_roles \(UPDATE\)",
+    'LOGIN; GRANT UPDATE (tenant) ON meta_ads.tenant_roles TO "{role}_acme"': r"\(UPDATE\)",
+    'LOGIN; GRANT DELETE, TRUNCATE ON meta_ads.tenants TO "{role}_acme"': r"\(DELETE, TRUNCATE\)",
+    'LOGIN; GRANT TRIGGER ON meta_ads.meta_ad_accounts TO "{role}_acme"': r"\(TRIGGER\)",
+    "LOGIN IN ROLE pg_write_all_data": "UPDATE.*take the role pg_write_all_data from it",
+    "LOGIN NOINHERIT IN ROLE pg_write_all_data": "take the role pg_write_all_data from it",
 }
 
 
@@ -194,6 +201,25 @@ def test_a_role_that_gets_round_the_policies_is_no_tenants(kept_apart: Place) ->
         "DROP MATERIALIZED VIEW meta_ads.kept_round",
         *(f'DROP ROLE IF EXISTS "{one}"' for one in [role, *others]),
     )
+
+
+@pytest.mark.parametrize("holder", ["PUBLIC", '"{role}_acme"'])
+def test_a_login_that_may_write_will_do_once_what_it_is_told_to_is_taken_away(
+    kept_apart: Place, holder: str
+) -> None:
+    place, role = kept_apart, f"{kept_apart.role}_acme"
+    place.run(
+        'CREATE ROLE "{role}_acme" LOGIN',
+        f"GRANT INSERT, TRUNCATE ON meta_ads.meta_ad_accounts TO {holder}",
+        f"GRANT UPDATE (tenant) ON meta_ads.tenant_roles TO {holder}",
+    )
+    with Warehouse(place.url) as warehouse, warehouse.connection() as connection:
+        with pytest.raises(RoleRefused, match="more than read") as refused:
+            add_sql_role(connection, "acme", role, NOW, is_there=True)
+        place.run(*re.findall(r"REVOKE [^.]+", str(refused.value)))
+        add_sql_role(connection, "acme", role, NOW, is_there=True)
+        drop_sql_roles(connection, "acme", [role])
+    place.run(f'DROP ROLE "{role}"')
 
 
 def test_policies_apply_to_a_login_that_inherits_nothing_but_them(kept_apart: Place) -> None:
