@@ -149,6 +149,37 @@ def test_a_request_that_takes_longer_than_a_pass_goes_on_at_the_next_tick(crowd:
     assert len(lists) == 5 + len(tries), "none of a connection twice; the house's in each"
 
 
+def test_looks_that_take_hours_in_all_are_known_until_the_last_is_made(crowd: Place) -> None:
+    for n in range(5, 18):
+        of_person(crowd, f"Other {n}", crowd.ids[65:])
+    asked(crowd, ann(crowd))
+    crowd.sim.journal.clear()
+    crowd.sim.fail("GET", "/me/adaccounts", times=None, with_=Fault.slow(120))
+    crowd.clock.advance(60)
+    begun_at, passes = crowd.clock.now(), 0
+    while crowd.warehouse.callbacks.open():
+        assert passes < 24, "one for each of 18 looks, and for two proofs"
+        assert {one.problem for one in take_care(crowd.book).callbacks} == {None}
+        crowd.clock.advance(120)
+        passes += 1
+    assert crowd.clock.now() - begun_at > timedelta(hours=1)
+    looks = sum(one.path.endswith("/debug_token") for one in crowd.sim.journal)
+    assert looks == 18, "none of a connection twice"
+    assert left(crowd) == set(crowd.ids[60:])
+
+
+def test_accounts_that_take_long_to_delete_leave_the_rest_before_the_run_is_over(
+    crowd: Place,
+) -> None:
+    asked(crowd, ann(crowd))
+    (carried,) = carry_out(crowd.book, forgotten=lambda _: crowd.clock.advance(240))
+    assert (carried.problem, carried.goes_on, len(carried.accounts)) == (None, True, 13)
+    crowd.clock.advance(60)
+    (carried,) = take_care(crowd.book).callbacks
+    assert carried.is_done
+    assert left(crowd) == set(crowd.ids[60:])
+
+
 def test_however_slow_all_is_each_pass_wins_something(place: Place) -> None:
     """A look at a connection, or the accounts of one proof."""
     for name in ("Other", "Another"):

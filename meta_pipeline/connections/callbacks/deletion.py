@@ -41,6 +41,11 @@ _ASKED_WITHIN = timedelta(seconds=30)
 """So much more for each living token: a proof asks one after the other, and half of one is none."""
 _ENDED_AT_LAST = timedelta(minutes=45)
 """But no later: the run has an hour, renewals and looks before included."""
+_FORGOTTEN_WITHIN = timedelta(minutes=50)
+"""After this no further account of a proof is deleted: the next pass proves anew what is left."""
+_LOOKED_WITHIN = timedelta(minutes=5)
+"""What was heard stays known so long for each living token: a slow pass looks at one alone, and
+the first has to be known still when the last is looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +92,8 @@ def carry_out(
     connections = replace(connections, access=ending)
     rows = connections.warehouse.callbacks.open() if callbacks is None else callbacks
     carried_out: list[CarriedOut] = []
-    with Pass(connections, connections.access.clock() + _BEGUN_WITHIN) as whole:
+    begun_at = connections.access.clock()
+    with Pass(connections, begun_at + _BEGUN_WITHIN, begun_at + _FORGOTTEN_WITHIN) as whole:
         for row in rows:
             if carried_out and whole.is_over:
                 break
@@ -97,11 +103,15 @@ def carry_out(
 
 def _ended_within(connections: Connections) -> timedelta:
     """How long a pass may take: longer with many tokens, unless one is to be renewed meanwhile."""
-    now, store = connections.access.clock(), connections.warehouse.connections
-    living = [row for row in store.living() if ConnectionState(row.state).is_usable]
+    now, living = connections.access.clock(), _living(connections)
     grown = min(_ENDED_WITHIN + _ASKED_WITHIN * len(living), _ENDED_AT_LAST)
     ends = (row.expires_at for row in living if row.expires_at and row.expires_at > now)
     return max(_ENDED_WITHIN, min((grown, *(end - LAST_MOMENT - now for end in ends))))
+
+
+def _living(connections: Connections) -> list[ConnectionRow]:
+    rows = connections.warehouse.connections.living()
+    return [row for row in rows if ConnectionState(row.state).is_usable]
 
 
 @dataclass(slots=True)
@@ -173,14 +183,16 @@ class Try:
             self.why_open |= why_open
             for account_id in alone:
                 self._forget(account_id, theirs)
+                self.whole.go_on(self.whole.ends_at)
         if not self.why_open:
             self._finish(rows)
 
     def _since(self) -> datetime:
         """What was heard of others before this is asked again; a try that goes on need not."""
+        connections = self.whole.connections
         failed_at = self.callback.tried_at if self.callback.problem else None
-        oldest = self.whole.connections.access.clock() - TRIED_AGAIN
-        return max(failed_at or self.callback.received_at, oldest)
+        known_for = max(TRIED_AGAIN, _LOOKED_WITHIN * len(_living(connections)))
+        return max(failed_at or self.callback.received_at, connections.access.clock() - known_for)
 
     def _forget(self, account_id: str, theirs: Set[str]) -> None:
         if self.whole.is_noted(account_id, theirs):

@@ -49,11 +49,13 @@ class Other:
 class Pass:
     """One pass over what waits: its looks at connections and its way to Meta are for all of it.
 
-    After `until` nothing new is begun but its first proof. Use it in a `with`.
+    After `until` nothing new is begun but its first proof, and after `ends_at` what is begun is
+    left where it is. Use it in a `with`.
     """
 
     connections: Connections
     until: datetime
+    ends_at: datetime
     _looked_at: dict[str, ConnectionRow] = field(default_factory=dict)
     _others: dict[str, Other] = field(default_factory=dict)
     _client: GraphClient | None = None
@@ -70,9 +72,9 @@ class Pass:
     def is_over(self) -> bool:
         return self.connections.access.clock() >= self.until
 
-    def go_on(self) -> None:
-        """Raise TimeIsOver where it is."""
-        if self.is_over:
+    def go_on(self, until: datetime | None = None) -> None:
+        """Raise TimeIsOver where it is, or where a later `until` is."""
+        if self.connections.access.clock() >= (until or self.until):
             raise TimeIsOver
 
     def is_known(self, row: ConnectionRow, since: datetime) -> bool:
