@@ -113,7 +113,8 @@ class MetaAdsExtras(dg.Model, dg.Resolvable):
             "META_HOURLY": ",".join(self.hourly),
             "META_BREAKDOWNS": ";".join(self.breakdowns),
         }
-        if self.breakdowns:
+        # Also for breakdowns that the environment names.
+        if self.breakdowns or "breakdown_accounts" in self.model_fields_set:
             chosen["META_BREAKDOWN_ACCOUNTS"] = ",".join(self.breakdown_accounts)
         return chosen
 

@@ -296,6 +296,7 @@ def slips(model: type[BaseModel], secret: str) -> Iterator[dict[str, Any]]:
 
 def test_no_error_repeats_what_slipped_into_another_option() -> None:
     """Pasted one field too low; what is taken for a name there is still shown by no error."""
+    here()  # So that no MetaAds takes the place, and what builds is told apart by PlaceTaken.
     taken: dict[str, Any] = {}
     for secret in SLIPS:
         known = ({"settings": {name: secret}} for name in variable_names())
@@ -362,6 +363,14 @@ def test_a_name_in_a_component_s_file_is_a_template_too(
     monkeypatch.setenv("TEAM", "paid")
     meta_ads = MetaAds.resolve_from_yaml(yaml.safe_dump({option: written}))
     assert getattr(meta_ads, option) == value
+
+
+def test_accounts_of_breakdowns_are_chosen_also_where_the_environment_names_the_breakdowns() -> (
+    None
+):
+    meta_ads = MetaAds.resolve_from_yaml("extras: {breakdown_accounts: [act_1]}")
+    assert meta_ads.extras.variables()["META_BREAKDOWN_ACCOUNTS"] == "act_1"
+    assert "META_BREAKDOWN_ACCOUNTS" not in MetaAds().extras.variables()
 
 
 def test_a_key_and_partitions_for_assets_of_ones_own() -> None:
