@@ -167,6 +167,8 @@ class _DiscreetFile(BaseModel):
     Dagster makes them anew and shows what was found, whatever the model's configuration says.
     """
 
+    model_config = _DISCREET
+
     @model_validator(mode="wrap")
     @classmethod
     def _without_what_was_found(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
