@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from .answers.assembly import Result
+from .answers.bound import Bound
 from .answers.completeness import MOST_DAYS, shortened
 from .answers.period import preset, today_in
 from .answers.places import PagePosition
 from .answers.query import accounts_of, answer, components, days_of, days_of_each, query
-from .answers.question import Bound, DateRange, known_accounts
+from .answers.question import DateRange, known_accounts
 from .answers.ranking import Ranking, ranked, ranking
 from .comparison import ComparisonOutcome
 from .custom_conversions import names_in, with_names

@@ -14,8 +14,9 @@ from psycopg.rows import dict_row
 
 from meta_pipeline.warehouse import Warehouse
 
+from .answers.bound import Bound
 from .answers.query import answer
-from .answers.question import Bound, DateRange, known_accounts
+from .answers.question import DateRange, known_accounts
 from .definitions import store
 from .definitions.definition import Better, Metric, Unit
 from .errors import ImpossibleQuestion, UnknownName

@@ -15,8 +15,9 @@ from psycopg import Connection
 from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Metric, MetricKind, Unit
 from meta_pipeline.metrics.errors import ImpossibleQuestion
 
+from .bound import Bound
 from .completeness import Completeness
-from .question import OPTIONAL_LEVELS, Bound, Question, how_to_read
+from .question import OPTIONAL_LEVELS, Question, how_to_read
 from .statement import BUCKETS, ROW_IMPRESSIONS, Statement, split
 
 Row = dict[str, Any]

@@ -19,6 +19,7 @@ from meta_pipeline.warehouse.tenancy import DEFAULT_TENANT
 from . import statement
 from .assembly import Parts, Result, assemble, read, read_exactly
 from .attribution import attribution_notes
+from .bound import Bound
 from .completeness import completeness
 from .dimension import FilterValue, grouping
 from .exchange import rates
@@ -27,7 +28,6 @@ from .held import in_held_currencies
 from .question import (
     Account,
     Asked,
-    Bound,
     DateRange,
     PeriodOfEach,
     Question,

@@ -20,7 +20,6 @@ from meta_pipeline.metrics.definitions.dictionary import Dictionary
 from meta_pipeline.metrics.errors import (
     ImpossibleQuestion,
     MixedCurrencies,
-    TooMuch,
     UnknownAccount,
     UnknownName,
 )
@@ -28,6 +27,7 @@ from meta_pipeline.metrics.once import once
 from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import AccountAmbiguous, AccountIndex, AccountUnknown
 
+from .bound import Bound
 from .dimension import NO_CONVERSIONS_BY, Grouping
 from .period import EVERYTHING, LONGEST_DAYS, Period, preset, today_in
 
@@ -39,34 +39,6 @@ PeriodOfEach = Mapping[str, Period]
 """The days of each account that is asked about, by its id."""
 OPTIONAL_LEVELS = ("campaign", "adset")
 """Levels whose own daily rows are read only when META_INSIGHTS_LEVELS names them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """How much may be asked for at once, where whoever asks shares the memory with others.
-
-    An answer is made whole. `days` are those of all accounts together.
-    """
-
-    rows: int = 50_000
-    days: int = 400_000
-
-    def check(self, periods: Sequence[Period], *, has_rows_by_day: bool = False) -> None:
-        """TooMuch where the days of the accounts, or a row for each, are too many."""
-        days, most = sum(map(len, periods)), self.rows if has_rows_by_day else self.days
-        if days > most:
-            raise TooMuch(
-                f"{days:,} days, of {len(periods):,} ad accounts together, are too many at once: "
-                f"ask for fewer days or accounts, {most:,} days at most."
-            )
-
-    def check_rows(self, rows: int) -> None:
-        """TooMuch where the answer has, or would have, more than may be."""
-        if rows > self.rows:
-            raise TooMuch(
-                f"The answer has more than {self.rows:,} rows: ask for fewer days or accounts, "
-                "by less, or with a filter."
-            )
 
 
 @dataclass(frozen=True, slots=True)

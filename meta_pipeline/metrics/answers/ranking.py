@@ -22,11 +22,12 @@ from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import Warehouse
 
 from . import statement
+from .bound import Bound
 from .dimension import ENTITY_JOINS, FilterValue
 from .held import in_held_currencies
 from .places import Ordered, PagePosition, Start
 from .query import ask
-from .question import Bound, DateRange, Question
+from .question import DateRange, Question
 from .sources import Sources, choose_sources
 
 ENTITY_LEVELS = ("campaign", "adset", "ad")

@@ -25,9 +25,8 @@ from meta_pipeline.warehouse.tenancy.logins import MOST_CONNECTIONS
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.warehouse.places import Place
 
-from .test_roles import NOW, login, with_a_tenant
+from .test_roles import NOW, PASSWORD, login, with_a_login
 
-PASSWORD = "only for this test"
 KEY = ("meta_ads:sync:act_1",)
 HELD = "SELECT pg_advisory_lock(hashtextextended('meta_ads:sync:act_1', 0))"
 WAYS = """
@@ -40,11 +39,7 @@ WAYS = """
 @pytest.fixture
 def place(postgres: TestPostgres) -> Iterator[Place]:
     """A database whose owner may make roles and is no superuser; acme has a login of SQL."""
-    with with_a_tenant(postgres) as made, Warehouse(made.url) as warehouse:
-        made.run("ALTER ROLE {role} CREATEROLE")
-        warehouse.keep_tenants_apart()
-        with warehouse.connection() as connection:
-            add_sql_role(connection, "acme", f"{made.role}_acme", NOW, password=PASSWORD)
+    with with_a_login(postgres) as made:
         yield made
 
 

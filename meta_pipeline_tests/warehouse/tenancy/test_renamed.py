@@ -22,9 +22,8 @@ from meta_pipeline.warehouse.tenancy import add_sql_role, dangers, drop_sql_role
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.warehouse.places import Place
 
-from .test_roles import NOW, login, with_a_tenant
+from .test_roles import NOW, PASSWORD, login, with_a_login
 
-PASSWORD = "only for this test"
 ACCOUNTS = "SELECT account_id FROM meta_ads.meta_ad_accounts ORDER BY 1"
 LEFT = """
     SELECT DISTINCT rolname::text FROM pg_shdepend JOIN pg_roles ON pg_roles.oid = refobjid
@@ -36,12 +35,7 @@ LEFT = """
 @pytest.fixture
 def place(postgres: TestPostgres) -> Iterator[Place]:
     """A database whose owner is no superuser; acme, which has act_1, has a login of SQL."""
-    with with_a_tenant(postgres) as made, Warehouse(made.url) as warehouse:
-        made.run("ALTER ROLE {role} CREATEROLE")
-        warehouse.keep_tenants_apart()
-        with warehouse.connection() as connection:
-            add_sql_role(connection, "acme", f"{made.role}_acme", NOW, password=PASSWORD)
-        warehouse.close()
+    with with_a_login(postgres) as made:
         yield made
 
 

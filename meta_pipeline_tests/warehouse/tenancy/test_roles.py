@@ -24,6 +24,7 @@ from meta_pipeline_tests.warehouse.rows import insert
 
 NOW = datetime.now(UTC)
 ACCOUNTS = ("act_1", "act_2")
+PASSWORD = "only for this test"
 
 
 @pytest.fixture
@@ -64,6 +65,18 @@ def with_a_tenant(postgres: TestPostgres) -> Iterator[Place]:
         for role in left:
             if made.ask(f"SELECT FROM pg_roles WHERE rolname = '{role}'"):
                 made.run(f'DROP OWNED BY "{role}"', f'DROP ROLE "{role}"')
+
+
+@contextmanager
+def with_a_login(postgres: TestPostgres) -> Iterator[Place]:
+    """The same, whose owner may make roles and made one for the tenant; nobody is connected."""
+    with with_a_tenant(postgres) as made, Warehouse(made.url) as warehouse:
+        made.run("ALTER ROLE {role} CREATEROLE")
+        warehouse.keep_tenants_apart()
+        with warehouse.connection() as connection:
+            add_sql_role(connection, "acme", f"{made.role}_acme", NOW, password=PASSWORD)
+        warehouse.close()
+        yield made
 
 
 def login(place: Place, role: str, password: str) -> psycopg.Connection[Any]:
