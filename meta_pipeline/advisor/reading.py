@@ -130,7 +130,7 @@ def rows_to_read(connection: Connection[Any], account_id: str, now: datetime, at
 
 def _budgets(connection: Connection[Any], account_id: str, now: datetime) -> Iterable[BudgetPace]:
     for one in read_pacing(connection, [account_id], now):
-        if one.pacing_pct is not None:
+        if one.spent is not None and one.pacing_pct is not None:
             yield BudgetPace(
                 cast("EntityType", one.entity_type),
                 one.entity_id,

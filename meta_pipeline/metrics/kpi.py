@@ -67,6 +67,7 @@ class PacingState(StrEnum):
     PAUSED = "paused"
     ENDED = "ended"
     NO_SCHEDULE = "no end"
+    OTHER_CURRENCY = "other currency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ class Pacing:
     state: PacingState
     days_counted: int
     """Whole days that `spent` and `due` are of."""
-    spent: Decimal
+    spent: Decimal | None
+    """None where some of it is stored in another currency than the budget's."""
     due: Decimal | None
     """What an even pace would have spent by now."""
     pacing_pct: Decimal | None

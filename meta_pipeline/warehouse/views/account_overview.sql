@@ -2,7 +2,7 @@
 -- the last 30, in the account's time zone; its KPI, freshness and settling days
 -- account_id: Ad account, as act_<number>
 -- account_name: Name of the ad account
--- currency: Currency of the amounts
+-- currency: Currency of the amounts; a sum is null where some of it is stored in another one
 -- timezone_name: IANA zone in which the account's days are counted
 -- today: The account's current day
 -- is_simulated: True when the rows came from a host that is not Meta's
@@ -41,27 +41,27 @@ SELECT
     account.today,
     account.is_simulated,
     coalesce(campaign.active_campaigns, 0) AS active_campaigns,
-    coalesce(delivery.spend_today, 0) AS spend_today,
-    coalesce(delivery.spend_yesterday, 0) AS spend_yesterday,
-    coalesce(delivery.spend_7d, 0) AS spend_7d,
-    coalesce(delivery.spend_previous_7d, 0) AS spend_previous_7d,
-    round(
+    nullif(coalesce(delivery.spend_today, 0), 'NaN') AS spend_today,
+    nullif(coalesce(delivery.spend_yesterday, 0), 'NaN') AS spend_yesterday,
+    nullif(coalesce(delivery.spend_7d, 0), 'NaN') AS spend_7d,
+    nullif(coalesce(delivery.spend_previous_7d, 0), 'NaN') AS spend_previous_7d,
+    nullif(round(
         100 * (coalesce(delivery.spend_7d, 0) - delivery.spend_previous_7d)
         / nullif(delivery.spend_previous_7d, 0), 2
-    ) AS spend_change_pct,
-    coalesce(delivery.spend_30d, 0) AS spend_30d,
+    ), 'NaN') AS spend_change_pct,
+    nullif(coalesce(delivery.spend_30d, 0), 'NaN') AS spend_30d,
     coalesce(delivery.impressions_7d, 0)::bigint AS impressions_7d,
     coalesce(delivery.clicks_7d, 0)::bigint AS clicks_7d,
     CASE WHEN delivery.impressions_7d IS NULL THEN 0 ELSE delivery.results_7d END AS results_7d,
     coalesce(delivery.leads_7d, 0) AS leads_7d,
     coalesce(delivery.purchases_7d, 0) AS purchases_7d,
-    coalesce(delivery.revenue_7d, 0) AS revenue_7d,
+    nullif(coalesce(delivery.revenue_7d, 0), 'NaN') AS revenue_7d,
     round(100 * delivery.clicks_7d / nullif(delivery.impressions_7d, 0), 4) AS ctr_7d_pct,
-    round(1000 * delivery.spend_7d / nullif(delivery.impressions_7d, 0), 4) AS cpm_7d,
-    round(delivery.spend_7d / nullif(delivery.leads_7d, 0), 4) AS cpl_7d,
-    round(delivery.spend_7d / nullif(delivery.purchases_7d, 0), 4) AS cpa_7d,
-    round(delivery.revenue_7d / nullif(delivery.spend_7d, 0), 4) AS roas_7d,
-    round(delivery.revenue_previous_7d / nullif(delivery.spend_previous_7d, 0), 4)
+    nullif(round(1000 * delivery.spend_7d / nullif(delivery.impressions_7d, 0), 4), 'NaN') AS cpm_7d,
+    nullif(round(delivery.spend_7d / nullif(delivery.leads_7d, 0), 4), 'NaN') AS cpl_7d,
+    nullif(round(delivery.spend_7d / nullif(delivery.purchases_7d, 0), 4), 'NaN') AS cpa_7d,
+    nullif(round(delivery.revenue_7d / nullif(delivery.spend_7d, 0), 4), 'NaN') AS roas_7d,
+    nullif(round(delivery.revenue_previous_7d / nullif(delivery.spend_previous_7d, 0), 4), 'NaN')
         AS roas_previous_7d,
     kpi.metric_key AS primary_metric,
     kpi.target AS primary_target,
@@ -85,24 +85,29 @@ LEFT JOIN (
 ) AS campaign ON campaign.account_id = account.account_id
 LEFT JOIN LATERAL (
     SELECT
-        sum(made.spend) FILTER (WHERE made.date_start = account.today) AS spend_today,
-        sum(made.spend) FILTER (WHERE made.date_start = account.today - 1) AS spend_yesterday,
-        sum(made.spend) FILTER (WHERE whole.is_last_7) AS spend_7d,
-        sum(made.spend) FILTER (WHERE whole.is_previous_7) AS spend_previous_7d,
-        sum(made.spend) FILTER (WHERE made.date_start < account.today) AS spend_30d,
+        sum(money.spend) FILTER (WHERE made.date_start = account.today) AS spend_today,
+        sum(money.spend) FILTER (WHERE made.date_start = account.today - 1) AS spend_yesterday,
+        sum(money.spend) FILTER (WHERE whole.is_last_7) AS spend_7d,
+        sum(money.spend) FILTER (WHERE whole.is_previous_7) AS spend_previous_7d,
+        sum(money.spend) FILTER (WHERE made.date_start < account.today) AS spend_30d,
         sum(made.impressions) FILTER (WHERE whole.is_last_7) AS impressions_7d,
         sum(made.clicks) FILTER (WHERE whole.is_last_7) AS clicks_7d,
         sum(made.results) FILTER (WHERE whole.is_last_7) AS results_7d,
         sum(made.leads) FILTER (WHERE whole.is_last_7) AS leads_7d,
         sum(made.purchases) FILTER (WHERE whole.is_last_7) AS purchases_7d,
-        sum(made.revenue) FILTER (WHERE whole.is_last_7) AS revenue_7d,
-        sum(made.revenue) FILTER (WHERE whole.is_previous_7) AS revenue_previous_7d
+        sum(money.revenue) FILTER (WHERE whole.is_last_7) AS revenue_7d,
+        sum(money.revenue) FILTER (WHERE whole.is_previous_7) AS revenue_previous_7d
     FROM meta_ads.campaign_rollups AS made
     CROSS JOIN LATERAL (
         SELECT
             made.date_start BETWEEN account.today - 7 AND account.today - 1 AS is_last_7,
             made.date_start BETWEEN account.today - 14 AND account.today - 8 AS is_previous_7
     ) AS whole
+    CROSS JOIN LATERAL (
+        SELECT
+            meta_ads.amount_in(account.currency, made.spend, made.currency) AS spend,
+            meta_ads.amount_in(account.currency, made.revenue, made.currency) AS revenue
+    ) AS money
     WHERE made.account_id = account.account_id
         AND made.date_start BETWEEN account.today - 30 AND account.today
 ) AS delivery ON true

@@ -11,9 +11,11 @@
 -- currency: Currency of the amounts
 -- starts_on: First day of the schedule in the account's zone
 -- ends_on: Last day of the schedule; null for open-ended
--- state: on pace (80 to 120 percent), under, over, first day, not started, paused, ended or no end
+-- state: on pace (80 to 120 percent), under, over, first day, not started, paused, ended, no end, or
+-- other currency: some of what it spent is stored in another one
 -- days_counted: Whole days a daily budget is judged by; days since the start for a lifetime budget
--- spent: Spend in these days; of a lifetime budget all that Meta says is gone, in major units
+-- spent: Spend in these days; of a lifetime budget all that Meta says is gone, in major units; null
+-- where some of it is stored in another currency
 -- due: What an even pace would have spent by now; null without a pace
 -- pacing_pct: Spent in percent of due; null without a pace
 WITH accounts AS NOT MATERIALIZED (
@@ -76,22 +78,24 @@ lately AS (
         'campaign' AS entity_type,
         made.campaign_id AS entity_id,
         made.account_id,
-        sum(made.spend) AS spent_7d
+        sum(meta_ads.amount_in(coalesce(entity.currency, account.currency), made.spend, made.currency)) AS spent_7d
     FROM meta_ads.campaign_rollups AS made
     INNER JOIN accounts AS account
         ON account.account_id = made.account_id
         AND made.date_start BETWEEN account.today - 7 AND account.today - 1
+    LEFT JOIN meta_ads.meta_campaigns AS entity ON entity.campaign_id = made.campaign_id
     GROUP BY made.account_id, made.campaign_id
     UNION ALL
     SELECT
         'adset',
         made.adset_id,
         made.account_id,
-        sum(made.spend)
+        sum(meta_ads.amount_in(coalesce(entity.currency, account.currency), made.spend, made.currency))
     FROM meta_ads.adset_rollups AS made
     INNER JOIN accounts AS account
         ON account.account_id = made.account_id
         AND made.date_start BETWEEN account.today - 7 AND account.today - 1
+    LEFT JOIN meta_ads.meta_adsets AS entity ON entity.adset_id = made.adset_id
     GROUP BY made.account_id, made.adset_id
 ),
 
@@ -101,7 +105,7 @@ ever AS (
         dated.entity_type,
         dated.entity_id,
         dated.account_id,
-        sum(made.spend) AS spent_ever
+        sum(meta_ads.amount_in(dated.money, made.spend, made.currency)) AS spent_ever
     FROM dated
     INNER JOIN meta_ads.campaign_rollups AS made
         ON made.account_id = dated.account_id
@@ -113,7 +117,7 @@ ever AS (
         dated.entity_type,
         dated.entity_id,
         dated.account_id,
-        sum(made.spend)
+        sum(meta_ads.amount_in(dated.money, made.spend, made.currency))
     FROM dated
     INNER JOIN meta_ads.adset_rollups AS made
         ON made.account_id = dated.account_id
@@ -175,12 +179,13 @@ SELECT
     starts_on,
     ends_on,
     coalesce(without_pace, CASE
+        WHEN spent = 'NaN' THEN 'other currency'
         WHEN spent < 0.8 * due_by_now THEN 'under'
         WHEN spent > 1.2 * due_by_now THEN 'over'
         ELSE 'on pace'
     END) AS state,
     greatest(coalesce(days, 0), 0) AS days_counted,
-    spent,
+    nullif(spent, 'NaN') AS spent,
     round(due_by_now, 4) AS due,
-    round(100 * spent / nullif(due_by_now, 0), 2) AS pacing_pct
+    nullif(round(100 * spent / nullif(due_by_now, 0), 2), 'NaN') AS pacing_pct
 FROM due

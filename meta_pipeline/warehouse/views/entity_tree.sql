@@ -9,7 +9,7 @@
 -- entity_name: Name of the node
 -- effective_status: What is true after parents, review and billing; null for the account
 -- is_deleted: True once Meta says DELETED or no longer lists it
--- currency: Currency of the amounts
+-- currency: Currency of the amounts; a sum is null where some of it is stored in another one
 -- spend_30d: Spend of the last 30 whole days
 -- impressions_30d: Impressions of the last 30 whole days
 -- clicks_30d: Clicks of the last 30 whole days
@@ -47,14 +47,14 @@ nodes AS (
     INNER JOIN accounts ON accounts.account_id = entity.account_id
     LEFT JOIN LATERAL (
         SELECT
-            sum(made.spend) AS spend,
+            sum(meta_ads.amount_in(accounts.currency, made.spend, made.currency)) AS spend,
             sum(made.impressions) AS impressions,
             sum(made.clicks) AS clicks,
             sum(made.results) AS results,
-            sum(made.spend_without_results) AS spend_without_results,
+            sum(meta_ads.amount_in(accounts.currency, made.spend_without_results, made.currency)) AS spend_without_results,
             sum(made.leads) AS leads,
             sum(made.purchases) AS purchases,
-            sum(made.revenue) AS revenue
+            sum(meta_ads.amount_in(accounts.currency, made.revenue, made.currency)) AS revenue
         FROM meta_ads.campaign_rollups AS made
         WHERE made.account_id = entity.account_id
             AND made.date_start BETWEEN accounts.today - 30 AND accounts.today - 1
@@ -83,14 +83,14 @@ nodes AS (
         SELECT
             made.account_id,
             made.campaign_id,
-            sum(made.spend) AS spend,
+            sum(meta_ads.amount_in(accounts.currency, made.spend, made.currency)) AS spend,
             sum(made.impressions) AS impressions,
             sum(made.clicks) AS clicks,
             sum(made.results) AS results,
-            sum(made.spend_without_results) AS spend_without_results,
+            sum(meta_ads.amount_in(accounts.currency, made.spend_without_results, made.currency)) AS spend_without_results,
             sum(made.leads) AS leads,
             sum(made.purchases) AS purchases,
-            sum(made.revenue) AS revenue
+            sum(meta_ads.amount_in(accounts.currency, made.revenue, made.currency)) AS revenue
         FROM meta_ads.campaign_rollups AS made
         INNER JOIN accounts
             ON accounts.account_id = made.account_id
@@ -122,14 +122,14 @@ nodes AS (
         SELECT
             made.account_id,
             made.adset_id,
-            sum(made.spend) AS spend,
+            sum(meta_ads.amount_in(accounts.currency, made.spend, made.currency)) AS spend,
             sum(made.impressions) AS impressions,
             sum(made.clicks) AS clicks,
             sum(made.results) AS results,
-            sum(made.spend_without_results) AS spend_without_results,
+            sum(meta_ads.amount_in(accounts.currency, made.spend_without_results, made.currency)) AS spend_without_results,
             sum(made.leads) AS leads,
             sum(made.purchases) AS purchases,
-            sum(made.revenue) AS revenue
+            sum(meta_ads.amount_in(accounts.currency, made.revenue, made.currency)) AS revenue
         FROM meta_ads.adset_rollups AS made
         INNER JOIN accounts
             ON accounts.account_id = made.account_id
@@ -153,14 +153,14 @@ nodes AS (
     INNER JOIN accounts ON accounts.account_id = entity.account_id
     LEFT JOIN LATERAL (
         SELECT
-            sum(made.spend) AS spend,
+            sum(meta_ads.amount_in(accounts.currency, made.spend, made.currency)) AS spend,
             sum(made.impressions) AS impressions,
             sum(made.clicks) AS clicks,
             sum(made.results) AS results,
-            sum(made.spend_without_results) AS spend_without_results,
+            sum(meta_ads.amount_in(accounts.currency, made.spend_without_results, made.currency)) AS spend_without_results,
             sum(made.leads) AS leads,
             sum(made.purchases) AS purchases,
-            sum(made.revenue) AS revenue
+            sum(meta_ads.amount_in(accounts.currency, made.revenue, made.currency)) AS revenue
         FROM meta_ads.ad_rollups AS made
         WHERE made.ad_id = entity.ad_id
             AND made.date_start BETWEEN accounts.today - 30 AND accounts.today - 1
@@ -178,16 +178,16 @@ SELECT
     nodes.effective_status,
     nodes.is_deleted,
     accounts.currency,
-    coalesce(nodes.spend, 0) AS spend_30d,
+    nullif(coalesce(nodes.spend, 0), 'NaN') AS spend_30d,
     coalesce(nodes.impressions, 0)::bigint AS impressions_30d,
     coalesce(nodes.clicks, 0)::bigint AS clicks_30d,
     CASE WHEN nodes.impressions IS NULL THEN 0 ELSE nodes.results END AS results_30d,
     coalesce(nodes.leads, 0) AS leads_30d,
     coalesce(nodes.purchases, 0) AS purchases_30d,
-    coalesce(nodes.revenue, 0) AS revenue_30d,
+    nullif(coalesce(nodes.revenue, 0), 'NaN') AS revenue_30d,
     round(100 * nodes.clicks / nullif(nodes.impressions, 0), 4) AS ctr_30d_pct,
-    round((nodes.spend - nodes.spend_without_results) / nullif(nodes.results, 0), 4)
+    nullif(round((nodes.spend - nodes.spend_without_results) / nullif(nodes.results, 0), 4), 'NaN')
         AS cost_per_result_30d,
-    round(nodes.revenue / nullif(nodes.spend, 0), 4) AS roas_30d
+    nullif(round(nodes.revenue / nullif(nodes.spend, 0), 4), 'NaN') AS roas_30d
 FROM nodes
 INNER JOIN accounts ON accounts.account_id = nodes.account_id

@@ -9,7 +9,8 @@
 -- currency: Currency of amounts
 -- better: higher or lower: which way the target is met
 -- target: Value to reach; null to watch it without a target
--- value_7d: Value over the last 7 whole days; null where it cannot be computed
+-- value_7d: Value over the last 7 whole days; null where it cannot be computed, as from amounts of
+-- which some are stored in another currency
 -- value_30d: Value over the last 30 whole days
 -- distance_7d_pct: How much better than the target, in percent of it; below zero is worse
 -- distance_30d_pct: The same over 30 days
@@ -58,7 +59,7 @@ sided AS (
 valued AS (
     SELECT
         defined.*,
-        CASE defined.kind
+        nullif(CASE defined.kind
             WHEN 'sum' THEN CASE defined.metric_key
                 WHEN 'results' THEN (total.week ->> 'results')::numeric
                 ELSE coalesce((total.week ->> defined.metric_key)::numeric, 0)
@@ -67,8 +68,8 @@ valued AS (
                 defined.scale * coalesce((total.week ->> defined.above)::numeric, 0)
                 / nullif((total.week ->> defined.denominator)::numeric, 0), 6
             )
-        END AS value_7d,
-        CASE defined.kind
+        END, 'NaN') AS value_7d,
+        nullif(CASE defined.kind
             WHEN 'sum' THEN CASE defined.metric_key
                 WHEN 'results' THEN (total.month ->> 'results')::numeric
                 ELSE coalesce((total.month ->> defined.metric_key)::numeric, 0)
@@ -77,13 +78,13 @@ valued AS (
                 defined.scale * coalesce((total.month ->> defined.above)::numeric, 0)
                 / nullif((total.month ->> defined.denominator)::numeric, 0), 6
             )
-        END AS value_30d
+        END, 'NaN') AS value_30d
     FROM sided AS defined
     CROSS JOIN LATERAL (
         SELECT
             coalesce(other.week, '{}') || jsonb_build_object(
-                'spend', coalesce(sum(made.spend) FILTER (WHERE week.is_last), 0),
-                'revenue', coalesce(sum(made.revenue) FILTER (WHERE week.is_last), 0),
+                'spend', coalesce(sum(money.spend) FILTER (WHERE week.is_last), 0),
+                'revenue', coalesce(sum(money.revenue) FILTER (WHERE week.is_last), 0),
                 'impressions', coalesce(sum(made.impressions) FILTER (WHERE week.is_last), 0),
                 'clicks', coalesce(sum(made.clicks) FILTER (WHERE week.is_last), 0),
                 'inline_link_clicks', coalesce(sum(made.inline_link_clicks) FILTER (WHERE week.is_last), 0),
@@ -101,12 +102,12 @@ valued AS (
                     WHEN count(*) FILTER (WHERE week.is_last) = 0 THEN 0
                     ELSE sum(made.results) FILTER (WHERE week.is_last)
                 END,
-                'spend with results', coalesce(sum(made.spend - made.spend_without_results)
+                'spend with results', coalesce(sum(money.spend - made.spend_without_results)
                     FILTER (WHERE week.is_last), 0)
             ) AS week,
             coalesce(other.month, '{}') || jsonb_build_object(
-                'spend', coalesce(sum(made.spend), 0),
-                'revenue', coalesce(sum(made.revenue), 0),
+                'spend', coalesce(sum(money.spend), 0),
+                'revenue', coalesce(sum(money.revenue), 0),
                 'impressions', coalesce(sum(made.impressions), 0),
                 'clicks', coalesce(sum(made.clicks), 0),
                 'inline_link_clicks', coalesce(sum(made.inline_link_clicks), 0),
@@ -121,7 +122,7 @@ valued AS (
                 'add_to_carts', coalesce(sum(made.add_to_carts), 0),
                 'checkouts_initiated', coalesce(sum(made.checkouts_initiated), 0),
                 'results', CASE WHEN count(made.date_start) = 0 THEN 0 ELSE sum(made.results) END,
-                'spend with results', coalesce(sum(made.spend - made.spend_without_results), 0)
+                'spend with results', coalesce(sum(money.spend - made.spend_without_results), 0)
             ) AS month
         FROM (
             SELECT
@@ -130,12 +131,20 @@ valued AS (
             FROM (
                 SELECT
                     measure.key,
-                    coalesce(sum(measure.value::numeric) FILTER (
+                    coalesce(sum(counted.amount) FILTER (
                         WHERE made.date_start >= defined.today - 7
                     ), 0) AS week,
-                    sum(measure.value::numeric) AS month
+                    sum(counted.amount) AS month
                 FROM meta_ads.campaign_rollups AS made
                 CROSS JOIN LATERAL jsonb_each_text(made.other_metrics) AS measure
+                LEFT JOIN meta_ads.metric_definitions AS metric
+                    ON metric.metric_key = measure.key AND metric.unit = 'currency'
+                CROSS JOIN LATERAL (
+                    SELECT CASE
+                        WHEN metric.metric_key IS NULL THEN measure.value::numeric
+                        ELSE meta_ads.amount_in(defined.currency, measure.value::numeric, made.currency)
+                    END AS amount
+                ) AS counted
                 WHERE made.account_id = defined.account_id
                     AND made.date_start BETWEEN defined.today - 30 AND defined.today - 1
                 GROUP BY measure.key
@@ -145,6 +154,11 @@ valued AS (
             ON made.account_id = defined.account_id
             AND made.date_start BETWEEN defined.today - 30 AND defined.today - 1
         CROSS JOIN LATERAL (SELECT made.date_start >= defined.today - 7 AS is_last) AS week
+        CROSS JOIN LATERAL (
+            SELECT
+                meta_ads.amount_in(defined.currency, made.spend, made.currency) AS spend,
+                meta_ads.amount_in(defined.currency, made.revenue, made.currency) AS revenue
+        ) AS money
         GROUP BY other.week, other.month
     ) AS total
 )
