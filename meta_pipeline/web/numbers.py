@@ -135,7 +135,7 @@ def total_of(
     dictionary: metrics.Dictionary,
     chosen: Sequence[Metric],
     *,
-    account: str | None,
+    account: str | Sequence[str] | None,
     filters: Mapping[str, FilterValue],
     days: DateRange,
     attribution: str,

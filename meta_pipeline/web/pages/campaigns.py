@@ -79,18 +79,31 @@ def campaigns(visit: Visit) -> Response:
     if view.account is not None:
         (known,) = metrics.accounts_of(visit.warehouse, view.account)
         view = replace(view, account=known.account_id)
+    page = partial(
+        read_table, visit, dictionary=dictionary, first=(view.page - 1) * PER_PAGE, size=PER_PAGE
+    )
+    left_out: Sequence[str] = ()
+    try:
+        table = page(view)
+    except metrics.ChangedCurrency as error:
+        # They have no amounts to be in order of; all others have.
+        others = tuple(one.account_id for one in accounts if one.account_id not in error.whys)
+        if view.account is not None or not others:
+            raise
+        left_out = [f"{why} It is left out here." for why in error.whys.values()]
+        view = replace(view, others=others)
+        table = page(view)
     whole = total_of(
         visit.warehouse,
         dictionary,
         view.metrics,
-        account=view.account,
+        account=view.accounts,
         filters=view.filters,
         days=view.days.asked,
         attribution=view.attribution,
         now=visit.now,
     )
-    table = read_table(visit, view, dictionary, first=(view.page - 1) * PER_PAGE, size=PER_PAGE)
-    notes = dict.fromkeys([*whole.notes, *table.about.notes])
+    notes = dict.fromkeys([*left_out, *whole.notes, *table.about.notes])
     return visit.page(
         "campaigns.html",
         title=LABELS[view.level],
@@ -140,7 +153,7 @@ def order_of(visit: Visit, view: TableView) -> dict[str, Any]:
         "level": view.level,
         "order": view.sort,
         "descending": view.descending,
-        "account": view.account,
+        "account": view.accounts,
         "date_range": view.days.asked,
         "filters": view.filters,
         "attribution": view.attribution,

@@ -53,6 +53,8 @@ class TableView:
     before: PagePosition | None = None
     """Where the page begins, or ends: with neither it is found by its number, which takes longer
     the farther down it is."""
+    others: tuple[str, ...] = ()
+    """The accounts it is of where not all can be asked for; in no address."""
 
     @classmethod
     def read(cls, params: QueryParams, dictionary: Dictionary) -> TableView:
@@ -85,6 +87,11 @@ class TableView:
             after=_place(params.get("after")),
             before=_place(params.get("before")),
         )
+
+    @property
+    def accounts(self) -> str | tuple[str, ...] | None:
+        """As the metric layer takes them."""
+        return self.account or self.others or None
 
     @property
     def filters(self) -> dict[str, str | tuple[str, ...]]:

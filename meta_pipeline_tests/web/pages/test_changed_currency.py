@@ -88,6 +88,24 @@ def test_the_overview_of_that_account_alone_says_why(browser: httpx2.Client) -> 
     assert WHY in answer.text
 
 
+@pytest.mark.parametrize("sort", ["spend", "name", "cost_per_result"])
+def test_campaigns_of_all_accounts_are_those_of_the_others(
+    browser: httpx2.Client, sort: str
+) -> None:
+    answer = browser.get("/campaigns", params={**days(6, 1), "sort": sort})
+    assert answer.status_code == 200
+    assert answer.text.count("74.04") == 2  # the campaign, and all of them together
+    assert f"{WHY} They cannot be added: ask for each range by itself. It is left out here." in (
+        answer.text
+    )
+    for narrowed in ({"account": CHANGED}, {"account": CHANGED, "level": "ad"}):
+        refused = browser.get("/campaigns", params={**days(6, 1), **narrowed})
+        assert refused.status_code == 400
+        assert WHY in refused.text
+    # A file has no place for a note: it is refused rather than short.
+    assert browser.get("/campaigns.csv", params=days(6, 1)).status_code == 400
+
+
 def test_days_after_the_change_have_numbers_whatever_was_before(browser: httpx2.Client) -> None:
     """The four days before those two are of both currencies, or of the other one."""
     for path in ("/", f"/accounts/{CHANGED}"):
