@@ -21,7 +21,7 @@ from .actions import are_regular, is_countable
 from .convert import LARGEST_OF_A_DAY, Unfit, json_text, number
 from .datasets import CURRENCY, Dataset
 from .entity_mapping import Row, Source
-from .keys import HOUR_TEXT, ID_TEXT, hour_of, id_text
+from .keys import HOUR_TEXT, are_ids, hour_of, id_text
 from .unrecognized import Findings, Reason
 
 _DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?\Z")
@@ -132,24 +132,26 @@ class InsightsMapper:
                 return None
             columns += values
         keys = [key for one in given if (key := self._key(one)) is not None]
+        rows = len(given)
         parents, metrics = columns[: len(self._parents)], columns[len(self._parents) :]
+        # Strict: one column shorter than the others would move its values to other rows.
         return list(
             zip(
                 *zip(*keys, strict=True),
-                repeat(self._source.account_id),
+                repeat(self._source.account_id, rows),
                 *parents,
                 self._currencies(given),
                 *metrics,
-                repeat(self._source.data_as_of),
-                strict=False,
+                repeat(self._source.data_as_of, rows),
+                strict=True,
             )
         )
 
     def _currencies(self, given: Sequence[Mapping[str, Any]]) -> Iterable[str | None]:
         """The currency of each row; as a rule one for all."""
-        said = {one.get(CURRENCY) if one.get(CURRENCY) else None for one in given}
-        if len(said) == 1:
-            return repeat(self._currency(given[0]))
+        said = {one.get(CURRENCY) for one in given}
+        if len(said) == 1 and (said <= CURRENCIES or said == {None}):
+            return repeat(self._currency(given[0]), len(given))
         return [self._currency(one) for one in given]
 
     def _currency(self, given: Mapping[str, Any]) -> str | None:
@@ -172,7 +174,7 @@ class InsightsMapper:
                 return False
         if not all(_are_text([one.get(name) for one in given]) for name in names):
             return False
-        return of_account or all(ID_TEXT.match(one[self._dataset.id_field]) for one in given)
+        return of_account or are_ids([one[self._dataset.id_field] for one in given])
 
     def row(self, given: Mapping[str, Any]) -> Row | None:
         """One table row in the order of `columns`; None when the row has no key."""
@@ -317,7 +319,8 @@ _are_objects = partial(_are_lists, partial(_are, {dict}))
 def _all_match(lines: re.Pattern[str], column: Sequence[Any]) -> bool:
     """Whether all values that are there are text of this form: one look at all of them."""
     present = [value for value in column if value is not None]
-    if not _are({str}, present):
+    # What is empty would be no line of its own at the end.
+    if not _are_text(present):
         return False
     text = "\n".join(present)
     return not present or (text.count("\n") < len(present) and lines.match(text) is not None)

@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 import string
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from meta_pipeline.metrics import rollup
 from meta_pipeline.simulator import ABSENT, Fault
 from meta_pipeline.sync import DEFAULT_PARTS, ENTITIES, Part, Status, SyncRequest
 from meta_pipeline.sync.rows.datasets import HOUR, Dataset, broken_down, daily, hourly
-from meta_pipeline.sync.rows.entity_mapping import EntityMapper, Source
+from meta_pipeline.sync.rows.entity_mapping import EntityMapper, Row, Source
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS, EntitySpec
 from meta_pipeline.sync.rows.insights_mapping import InsightsMapper
 from meta_pipeline.sync.rows.unrecognized import Findings
@@ -167,9 +168,11 @@ REGULAR = {
     "date_start": "2026-11-19", "date_stop": "2026-11-19", "age": "25-34", "gender": "male",
     HOUR: "13:00:00 - 13:59:59",
 }  # fmt: skip
-ALMOST: st.SearchStrategy[Any] = st.sampled_from(
-    (None, "", "7", "0.5", "-1", "1\n2", "\n", "1\n", "9" * 19, "\u0661", 7, 1.5, True, [], ["x"])
-)
+ALMOST_REGULAR: Sequence[Any] = (
+    *(None, "", "0", "7", "0.5", "-1", "1\n2", "\n", "1\n", "9" * 19, "\u0661"),
+    *(7, 1.5, True, [], ["x"]),
+)  # fmt: skip
+ALMOST: st.SearchStrategy[Any] = st.sampled_from(ALMOST_REGULAR)
 
 
 @pytest.mark.parametrize(
@@ -178,11 +181,23 @@ ALMOST: st.SearchStrategy[Any] = st.sampled_from(
     ids=lambda one: one.name,
 )
 def test_a_page_maps_as_its_rows_do(dataset: Any) -> None:
-    names = st.sampled_from([*dataset.fields, *dataset.breakdowns, "date_start", "new_field"])
+    names = [*dataset.fields, *dataset.breakdowns, "date_start", "new_field"]
+    # Nothing but what is asked for: a row with any other field is mapped by itself.
+    asked = {"date_start", "date_stop", *dataset.fields, *dataset.breakdowns}
+    regular = {name: value for name, value in REGULAR.items() if name in asked}
 
-    @given(st.lists(st.dictionaries(names, ALMOST, max_size=1), max_size=3))
+    class OfPages(InsightsMapper):
+        def row(self, given: Mapping[str, Any]) -> Row | None:
+            raise AssertionError("A page of regular rows is mapped at once.")
+
+    assert len(OfPages(dataset, SOURCE, Findings()).rows([regular, regular])) == 2
+
+    @given(st.lists(st.dictionaries(st.sampled_from(names), ALMOST, max_size=1), max_size=3))
     def compare(changes: list[dict[str, Any]]) -> None:
-        page = [{**REGULAR, **change} for change in changes]
+        maps_alike(changes)
+
+    def maps_alike(changes: list[dict[str, Any]]) -> None:
+        page = [{**regular, **change} for change in changes]
         whole, single = Findings(), Findings()
         mapper = InsightsMapper(dataset, SOURCE, single)
         one_by_one = [row for one in page if (row := mapper.row(one)) is not None]
@@ -191,6 +206,9 @@ def test_a_page_maps_as_its_rows_do(dataset: Any) -> None:
         assert whole.rows("act_1", now) == single.rows("act_1", now)
 
     compare()
+    # Each value in each field and place: what is looked at column by column has a first and a last.
+    for name, value, place in itertools.product(names, ALMOST_REGULAR, range(3)):
+        maps_alike([{name: value} if at == place else {} for at in range(3)])
 
 
 def test_a_row_that_does_not_fit_costs_itself(warehouse: Warehouse) -> None:
