@@ -1,4 +1,4 @@
-"""Judge: every rule on what was known of an account."""
+"""Judge: every rule on what was known of an account. Whether it was right says `review`."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def subscribe(
         # One by one: an account whose token lacks ads_management must not keep the others out.
         for account_id in chosen:
             try:
-                engine.graph(account_id).connect_account(account_id)
+                engine.graph(account_id).subscribe_account(account_id)
             except GraphError as error:
                 problems[account_id] = str(error)
     connected = [one for one in chosen if one not in problems]
@@ -176,7 +176,7 @@ def _is_connected(engine: "SyncEngine", account_id: str, app_id: str) -> bool | 
     from meta_pipeline.graph import PermissionDenied
 
     try:
-        return app_id in engine.graph(account_id).connected_apps(account_id)
+        return app_id in engine.graph(account_id).subscribed_apps(account_id)
     except PermissionDenied as error:
         return str(error)
 

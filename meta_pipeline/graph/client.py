@@ -42,9 +42,9 @@ from meta_pipeline.graph.versions import DEFAULT
 from meta_pipeline.graph.webhooks import (
     AppSubscription,
     app_subscription,
-    connect_account,
-    connected_apps,
+    subscribe_account,
     subscribe_app,
+    subscribed_apps,
 )
 from meta_pipeline.model.usage import APP
 
@@ -121,7 +121,7 @@ class GraphClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connection pool, also that of every `for_sync` sibling."""
+        """Close the connection pool, also that of every `with_options` sibling."""
         self._caller.transport.close()
 
     @property
@@ -143,7 +143,7 @@ class GraphClient:
         """What tells this token from others in a table and gives nothing of it away."""
         return token_key(self._caller.transport.access_token)
 
-    def for_sync(
+    def with_options(
         self,
         *,
         on_attempt: Callable[[Attempt], None] | None = None,
@@ -317,13 +317,13 @@ class GraphClient:
         """What the app subscribed to of ad accounts; takes the app secret."""
         return app_subscription(self._caller, app_id)
 
-    def connect_account(self, account_id: str) -> None:
+    def subscribe_account(self, account_id: str) -> None:
         """Let Meta tell the token's app of this account; takes ads_management."""
-        connect_account(self._caller, account_id)
+        subscribe_account(self._caller, account_id)
 
-    def connected_apps(self, account_id: str) -> list[str]:
+    def subscribed_apps(self, account_id: str) -> list[str]:
         """Ids of the apps that are told of this account."""
-        return connected_apps(self._caller, account_id)
+        return subscribed_apps(self._caller, account_id)
 
     def revoke_token(self, token: str, *, app_id: str) -> None:
         """End another token at Meta; takes the app secret."""

@@ -1,7 +1,7 @@
 """Finds the rule of error_policy.py for an error answer.
 
 Meta: decide on codes only, messages are localised (FACTS §3.1). Texts are looked at only where
-one code means several things, and then only to choose between them.
+one code means several things, to choose between them, and where a code is not known, for a limit.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ def rule_for(
 ) -> ErrorRule:
     """The rule of an error answer: never fails, an unknown code has a rule as well.
 
-    Most telling first: code with subcode, subcode alone, text, code alone, Meta's `is_transient`,
-    HTTP status; what stays unknown is not repeated.
+    Most telling first: code with subcode; of a code that says enough its texts, then itself; of one
+    that says little or nothing its texts, the subcode, itself. Of what stays unknown a text or
+    status of a limit, Meta's `is_transient`, then the HTTP status say whether it is repeated.
     """
     rule = _known(code, subcode, message.lower())
     if rule is None:

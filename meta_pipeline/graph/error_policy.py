@@ -255,7 +255,7 @@ TABLE: tuple[ErrorRule, ...] = (
         for text, meaning in (
             *(
                 (words, "Unique counts by breakdown, and hours, are kept for 13 months.")
-                for words in ("only available for the last", " months", "13-month")
+                for words in ("only available for the last", "13 months", "13-month")
             ),
             (
                 "breakdowns are unavailable due to rate limit threshold",

@@ -16,7 +16,7 @@ from meta_pipeline.graph.errors import (
     Throttled,
 )
 
-# A call that took all its time costs Meta's allowance as well: a third would be in vain, too.
+# A call that took all its time costs Meta's allowance as well: after three the next would, too.
 _DEADLINE_REPEATS = 2
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class RetryPolicy:
     """How often and how patiently a failed attempt is repeated.
 
     RetryPolicy()                       # again after about 1, 2 and 4 s, then the error is raised
-    RetryPolicy(retries=0)              # never again
+    RetryPolicy(retries=0)              # never again, but for a report that is not yet everywhere
     RetryPolicy(max_wait_seconds=60)    # sit out throttles of up to a minute here
     """
 

@@ -49,13 +49,13 @@ def app_subscription(caller: Caller, app_id: str) -> AppSubscription | None:
     return None
 
 
-def connect_account(caller: Caller, account_id: str) -> None:
+def subscribe_account(caller: Caller, account_id: str) -> None:
     """Let Meta tell the token's app of this account; takes ads_management and an admin's token."""
     path = f"{account_id}/subscribed_apps"
     caller.send(Request("POST", path, {}, account_id, "subscribed_apps", expect=expect_success))
 
 
-def connected_apps(caller: Caller, account_id: str) -> list[str]:
+def subscribed_apps(caller: Caller, account_id: str) -> list[str]:
     """Ids of the apps that are told of this account."""
     path = f"{account_id}/subscribed_apps"
     request = Request("GET", path, {}, account_id, "subscribed_apps", expect=expect_page)

@@ -1,4 +1,4 @@
-"""The doorkeeper before Dagster's webserver, which has neither a login nor a look at who sends one.
+"""A proxy before Dagster's webserver, which has no login and checks neither Host nor Origin.
 
 Without it any web page that somebody opens can drive a Dagster on their machine: by a name that it
 lets point to 127.0.0.1 (DNS rebinding), by a form, or by an image whose address is a mutation.

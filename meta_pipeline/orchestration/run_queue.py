@@ -2,7 +2,8 @@
 
 The launchers of Kubernetes and Celery obey some tags of a run: `dagster-k8s/config` may name
 another image, volumes of the host or a service account, `dagster-celery/queue` a queue that nobody
-reads. So whoever may launch a run could have anything executed. Here dagster.yaml alone shapes one.
+reads. So whoever may launch a run could have anything executed. Here dagster.yaml alone shapes one:
+how many run at once and how often one is repeated stands there too.
 """
 
 # Dagster builds it from dagster.yaml by module and class.

@@ -1,4 +1,4 @@
-"""Silence: a connection that gives a server up which lets us in and then says nothing.
+"""Connections that give up on a server which accepted them and then says nothing.
 
 `statement_timeout` is kept by the server. One that is frozen, or a pooler that holds its clients
 back, keeps none, and its machine goes on answering keepalives: libpq would wait for ever.
@@ -29,8 +29,9 @@ _ends_at: ContextVar[float] = ContextVar("ends_at", default=inf)
 
 @contextmanager
 def over_in(seconds: float) -> Iterator[None]:
-    """Inside, this thread waits for no server after so many seconds, however many its statements.
+    """Inside, no server is waited for after so many seconds, however many statements there are.
 
+    Of the context: threads that a copy of it is run in keep the end too.
     Then CannotTell, as for one statement that takes too long; of several ends the first one counts.
     """
     before = _ends_at.set(min(_ends_at.get(), monotonic() + seconds))
@@ -41,7 +42,7 @@ def over_in(seconds: float) -> Iterator[None]:
 
 
 def time_left() -> float:
-    """The seconds until the end of what this thread answers, which may be over; inf: any."""
+    """The seconds until the end of `over_in`, which may be over; inf where there is none."""
     return _ends_at.get() - monotonic()
 
 

@@ -1,4 +1,4 @@
-"""How much a request may send, whoever it is from: nobody fills the memory unknown."""
+"""How much a request may send, whoever it is from: nobody fills the memory without a sign-in."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def page(
     whose: WhoseTenant | None = None,
     asks_meta: bool = False,
 ) -> Route:
-    """A page for those whose role is enough; who is not signed in is shown the door.
+    """A page for those whose role is enough; who is not signed in is sent to the sign-in.
 
     `whose` finds the tenant of what the address names, if it is anybody's; that is opened then.
     """

@@ -374,7 +374,7 @@ def test_each_batch_has_the_token_of_who_sends_it(
     server.answer_with(answer)
     with make_client(access_token="first-token") as first:
         second = first.with_token("second-token")
-        client = first.for_sync(successor=lambda _: second)
+        client = first.with_options(successor=lambda _: second)
         assert [one.status for one in client.batch(operations("1", "2"))] == [200, 200]
     for asked in server.asked:
         assert asked.form["access_token"] == asked.headers["authorization"].split()[-1]

@@ -303,7 +303,7 @@ def test_the_gate_is_asked_before_every_attempt(
 ) -> None:
     calls: list[Call] = []
     server.answer(error(2, status=503), Reply({"id": "act_1"}))
-    ask(client.for_sync(gate=calls.append), fields="id")
+    ask(client.with_options(gate=calls.append), fields="id")
     assert [call.retry_count for call in calls] == [0, 1]
     assert calls[0].query_shape == "fields=1"
     assert calls[0].account_id == "act_1"
@@ -316,7 +316,7 @@ def test_a_gate_that_refuses_means_no_call(
         raise Throttled("account at 97 %", until=NOW, seconds=1, account_id=call.account_id)
 
     with pytest.raises(Throttled, match="97 %"):
-        ask(client.for_sync(gate=refuse))
+        ask(client.with_options(gate=refuse))
     assert server.asked == []
     assert attempts == []
     assert time.slept == []
@@ -328,7 +328,7 @@ def test_a_sync_has_its_own_log_and_the_same_connections(
     server.answer(*[Reply({"id": "act_1"})] * 3)
     own: list[Attempt] = []
     ask(client)
-    ask(client.for_sync(on_attempt=own.append))
+    ask(client.with_options(on_attempt=own.append))
     ask(client)
     assert (len(attempts), len(own)) == (2, 1)
     assert len({asked.client_port for asked in server.asked}) == 1
@@ -415,8 +415,8 @@ def test_how_often_is_asked_is_the_callers_own_over_every_way(
     make_client: MakeClient, server: ScriptedServer, time: Time, refused: list[Reply]
 ) -> None:
     following = make_client(access_token=f"{TOKEN}2")
-    client = make_client().for_sync(successor=lambda _: following)
-    probe = client.for_sync(retry=RetryPolicy(retries=0))
+    client = make_client().with_options(successor=lambda _: following)
+    probe = client.with_options(retry=RetryPolicy(retries=0))
     server.answer(*refused, *[error(2, status=503)] * 4)
     with pytest.raises(ServerTrouble):
         ask(probe)

@@ -121,15 +121,17 @@ QUESTIONS = {
             ]
         },
     ),
-    "connect_account": Question(lambda client: client.connect_account("act_1"), {"success": True}),
-    "connected_apps": Question(
-        lambda client: client.connected_apps("act_1"), {"data": [{"id": "1", "name": "n"}]}
+    "subscribe_account": Question(
+        lambda client: client.subscribe_account("act_1"), {"success": True}
+    ),
+    "subscribed_apps": Question(
+        lambda client: client.subscribed_apps("act_1"), {"data": [{"id": "1", "name": "n"}]}
     ),
 }
 
 
 def test_every_question_of_the_client_is_here() -> None:
-    others = {"close", "for_sync", "with_token", "within"}
+    others = {"close", "with_options", "with_token", "within"}
     methods = {
         name
         for name, _ in inspect.getmembers(GraphClient, inspect.isfunction)

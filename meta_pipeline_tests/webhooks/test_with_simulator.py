@@ -168,12 +168,12 @@ def test_the_app_subscribes_and_is_told_of_connected_accounts_alone(told: Told) 
         assert found is not None
         assert (found.callback_url, found.fields, found.is_active) == (told.url, FIELDS, True)
         assert sim.webhooks.deliver([sim.webhooks.status_of(ad.id)]) == []
-        assert client.connected_apps(account_id) == []
-        client.connect_account(account_id)
-        assert client.connected_apps(account_id) == [APP.id]
+        assert client.subscribed_apps(account_id) == []
+        client.subscribe_account(account_id)
+        assert client.subscribed_apps(account_id) == [APP.id]
         reader = sim.issue(scopes=["ads_read"])
         with pytest.raises(PermissionDenied):
-            client.with_token(reader).connect_account(account_id)
+            client.with_token(reader).subscribe_account(account_id)
     (one,) = sim.webhooks.deliver([sim.webhooks.status_of(ad.id)])
     assert one.is_taken
     assert told.pending() == 1

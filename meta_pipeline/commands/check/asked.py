@@ -67,12 +67,14 @@ def opened_connections(
         problems: list[CheckFinding] = []
         if settings.access_token is not None:
             client = clients.enter_context(_client(settings, settings.require_token()))
-            connections.append(AskedConnection(ENVIRONMENT, client.for_sync(on_attempt=on_attempt)))
+            connections.append(
+                AskedConnection(ENVIRONMENT, client.with_options(on_attempt=on_attempt))
+            )
         with suppress(WarehouseError, EmbeddedPostgresError, psycopg.Error):
             for label, token, app_id, chosen in _stored(its_url, settings, problems):
                 client = clients.enter_context(_client(settings, token, app_id))
                 connections.append(
-                    AskedConnection(label, client.for_sync(on_attempt=on_attempt), chosen)
+                    AskedConnection(label, client.with_options(on_attempt=on_attempt), chosen)
                 )
         yield connections, problems
 

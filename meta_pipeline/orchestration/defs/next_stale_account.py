@@ -1,7 +1,7 @@
 """What happens because it is due: the next accounts are synced. Thin: `fleet.tick` decides.
 
-A tick reads tables only, never Meta. A lost tick costs its interval; a doubled one requests the
-same run keys, which Dagster drops.
+A tick asks our tables, never Meta, and writes down which accounts a limit stops. A lost tick costs
+its interval; a doubled one requests the same run keys, which Dagster drops.
 """
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.

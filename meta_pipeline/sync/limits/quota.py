@@ -193,7 +193,7 @@ class Quota:
         return next(iter(list(self._pauses.values())), None)
 
     def usage_pct(self) -> float | None:
-        """The fullest meter of the account and the app, as last read; None while none is known."""
+        """The fullest meter of the account and the app, as estimated now; None: none is known."""
         with self._answered:
             snapshot = self._meters.snapshot(self._clock(), self.account_id)
         known = [snapshot[name] for name in ("app_pct", "account_pct", "insights_pct")]

@@ -113,7 +113,7 @@ class _Planner:
             return self.request.since
         report = dataset.report
         days = (report.backfill_days if report else None) or self.policy.backfill_days
-        # Of days that Meta has not the beginning is anywhere, but for before the calendar's.
+        # Where Meta has no day up to `until` any beginning will do, if the calendar has it.
         backfill = max(until, oldest(self._today)) - timedelta(days=days - 1)
         return min(backfill, self.state.first_days.get(dataset.whole.name, backfill))
 
@@ -226,8 +226,8 @@ class _Planner:
             cursor.last_fetched_at if (cursor := self.state.cursors.get(edge)) else None
             for edge in RECOMMENDATION_EDGES
         )
-        is_list_due = self._is_advice_due(listed, self.policy.recommendations_every)
-        is_history_due = self._is_advice_due(scored, self.policy.score_history_every)
+        is_list_due = self._is_recommendation_due(listed, self.policy.recommendations_every)
+        is_history_due = self._is_recommendation_due(scored, self.policy.score_history_every)
         if not is_list_due and not is_history_due:
             return None
         # A business that told nothing of the account is left alone as long as the history.
@@ -242,7 +242,7 @@ class _Planner:
         business_id = self.state.business_id if is_told else None
         return RecommendationPlan(is_list_due, business_id, *days)
 
-    def _is_advice_due(self, last: datetime | None, every: timedelta) -> bool:
+    def _is_recommendation_due(self, last: datetime | None, every: timedelta) -> bool:
         most = min(every, self.request.max_age or every)
         return self.request.force or is_due_again(self.now, last, most)
 

@@ -1,4 +1,8 @@
-"""Questions to the insights edge of one account: as pages, as a report, or only the ids."""
+"""Questions to the insights edge of one account: as pages, as a report, or only the ids.
+
+Which of them: large windows are planned as reports (`plan.windows`), others become one when Meta
+says that pages are too much (`splitting`).
+"""
 
 from __future__ import annotations
 
@@ -117,7 +121,7 @@ class InsightsEdge:
             raise self._renew(window, "completed without rows, yet the account delivered")
 
     def _asking(self, probing: bool) -> GraphClient:
-        return self._client.for_sync(retry=RetryPolicy(retries=0)) if probing else self._client
+        return self._client.with_options(retry=RetryPolicy(retries=0)) if probing else self._client
 
     def delivering(
         self, window: Window, level: str, *filters: Filter, probing: bool = False

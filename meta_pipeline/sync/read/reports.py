@@ -74,7 +74,7 @@ class ReportReader:
             report = ReportRun(known.report_run_id, path, params, self.account_id, known.created_at)
         else:
             patient = self.client
-            client = patient.for_sync(retry=RetryPolicy(retries=0)) if probing else patient
+            client = patient.with_options(retry=RetryPolicy(retries=0)) if probing else patient
             report = client.create_report(path, params, account_id=self.account_id)
         name, days = window.dataset.name, (window.since, window.until)
         kept = known or PendingReport(

@@ -80,19 +80,19 @@ class CallSession:
             connections, left = context.connections, session.connection
             assert connections is not None and avoided is not None  # noqa: PT018
             assert left is not None and account_id is not None  # noqa: PT018
-            asking = left.client.for_sync(on_attempt=note, gate=quota.gate)
+            asking = left.client.with_options(on_attempt=note, gate=quota.gate)
             ask = partial(asking.refusal_of, account_id)
             following = connections.after(left, error, account_id, avoided, ask)
             if following is None:
                 return None
             session.connection = following
             quota.go_on_as(following.details.app)
-            return following.client.for_sync(on_attempt=note, gate=quota.gate)
+            return following.client.with_options(on_attempt=note, gate=quota.gate)
 
         # Whoever asks over a connection that it names wants an answer of this very one.
         may_follow = usable is not None and account_id is not None and connection is None
         client = usable.client if usable else context.client
-        session.client = client.for_sync(
+        session.client = client.with_options(
             on_attempt=note, gate=quota.gate, successor=follow if may_follow else None
         )
         return session
