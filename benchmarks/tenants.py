@@ -110,6 +110,7 @@ def _kept_apart(warehouse: Warehouse) -> Iterator[str]:
     assert password is not None
     yield password
     with warehouse.connection() as connection:
+        enforce(connection)  # the last round may have been one without policies
         drop_sql_roles(connection, "small", [ROLE])
         for group in groups:
             name = sql.Identifier(group)
