@@ -75,7 +75,7 @@ class MixedCurrencies(ImpossibleQuestion):
         self.currencies = sorted(currencies)
         super().__init__(
             why
-            or f"The accounts are in {', '.join(self.currencies)}: their amounts cannot be added. "
+            or f"The amounts are in {', '.join(self.currencies)} and cannot be added. "
             "Ask by account (--by account, by=['account']), or name a currency to convert to with "
             "the table exchange_rates (--currency EUR, currency='EUR')."
         )

@@ -184,6 +184,7 @@ def _together(
     about: dict[str, Any] = {}
     notes: list[str] = []
     currencies: dict[str, str | None] = {}
+    several: dict[str, Any] = {}
     # Two questions: one that counts people may have no answer, and must not take the others with
     # it.
     questions = [names for names in (additive, people) if names]
@@ -197,7 +198,8 @@ def _together(
             )
         except metrics.TooMuch:
             raise
-        except metrics.MixedCurrencies:
+        except metrics.MixedCurrencies as error:
+            several = {"currency": error.currencies}
             notes.append(
                 "Amounts have no total: these accounts have several currencies. Choose an account."
             )
@@ -210,7 +212,8 @@ def _together(
         for row in answer.rows:
             key = tuple("" if row[name] is None else str(row[name]) for name in keys)
             values.setdefault(key, {}).update({name: row[name] for name in names})
-        about = about or answer.about
+        # The others have no amounts, and know of the currencies of today alone.
+        about = about or answer.about | several
         currencies |= answer.currencies
         # Of all questions the same rows come first.
         lead = names[:1] if leading else []

@@ -138,6 +138,26 @@ class Rows:
         for ad, adset, campaign in _ADS:
             self.ad(prefix + ad, prefix + adset, prefix + campaign, account_id)
 
+    def changed_currency(self) -> None:
+        """Two accounts of EUR with 10 a day; act_2 was in JPY with 1000, until four days ago."""
+        for account, prefix in ((ACCOUNT, ""), ("act_2", "x")):
+            self.tree(account, prefix)
+            for back in range(1, 7):
+                is_yen = account != ACCOUNT and back > 3
+                for one, level in ((f"{prefix}a1", "ad"), (account, "account")):
+                    self.insight(
+                        one,
+                        ago(back),
+                        account,
+                        level=level,
+                        spend=1000 if is_yen else 10,
+                        clicks=5,
+                        currency="JPY" if is_yen else "EUR",
+                    )
+            self.fetched(map(ago, range(1, 7)), account)
+            metrics.rollup(self.connection, account)
+        self.connection.commit()
+
     def insight(
         self,
         ad_id: str = "a1",

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from meta_pipeline.metrics.errors import ChangedCurrency
+from meta_pipeline.metrics.errors import ChangedCurrency, MixedCurrencies
 from meta_pipeline.metrics.once import once_each
 
 from .question import Question, as_arrays, rows_of_each
@@ -48,7 +48,8 @@ def in_held_currencies(connection: Connection[Any], question: Question) -> Quest
 
     Where no amount is asked for it stays as it is, and nothing is read. Raises ChangedCurrency
     where an account has amounts of several: they cannot be added, and a rate of one of them would
-    be wrong for the other.
+    be wrong for the other. Raises MixedCurrencies where accounts have amounts of several, and rows
+    add those up.
     """
     if not question.needs_money:
         return question
@@ -63,7 +64,7 @@ def in_held_currencies(connection: Connection[Any], question: Question) -> Quest
     if mixed:
         currencies = {currency for several in mixed.values() for currency, _, _ in several}
         raise ChangedCurrency(currencies, {one: _why(one, mixed[one]) for one in mixed})
-    return replace(
+    question = replace(
         question,
         accounts=tuple(
             # Not what the account is in today: an amount stays in the currency it was spent in.
@@ -73,6 +74,9 @@ def in_held_currencies(connection: Connection[Any], question: Question) -> Quest
             for account in question.accounts
         ),
     )
+    if question.mixed_currencies and not question.grouping.entities:
+        raise MixedCurrencies(question.mixed_currencies)
+    return question
 
 
 def _why(account_id: str, currencies: Sequence[tuple[Any, ...]]) -> str:

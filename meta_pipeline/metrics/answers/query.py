@@ -162,7 +162,10 @@ def ask(
     now: datetime,
     bound: Bound | None = None,
 ) -> Question:
-    """The question, checked; raises what `query` raises before anything is read."""
+    """The question, checked, in the currencies that its amounts are stored in.
+
+    Raises what `query` raises before amounts are read.
+    """
     if not metrics:
         raise MetricsError("Name at least one metric; meta-pipeline metrics list shows them.")
     dictionary = store.current(connection)
@@ -181,7 +184,7 @@ def ask(
         bound=bound,
     )
     check(question)
-    return question
+    return in_held_currencies(connection, question)
 
 
 def components(connection: Connection[Any], question: Question) -> list[dict[str, Any]]:
@@ -194,7 +197,6 @@ def components(connection: Connection[Any], question: Question) -> list[dict[str
         raise ImpossibleQuestion(
             f"{question.people[0].key} counts people, who cannot be added up: it has no parts."
         )
-    question = in_held_currencies(connection, question)
     sources, _ = choose_sources(connection, question)
     asked = _sums(connection, sources)
     return read_exactly(connection, asked, question.bound)
@@ -244,7 +246,6 @@ def _answer(
     now: datetime,
     leading: int | None,
 ) -> Result:
-    question = in_held_currencies(connection, question)
     sources, notes = choose_sources(connection, question)
     notes += goal_notes(connection, question) if question.by_goal else []
     notes += attribution_notes(connection, question)

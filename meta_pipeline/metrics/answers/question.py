@@ -19,7 +19,6 @@ from meta_pipeline.metrics.definitions.definition import (
 from meta_pipeline.metrics.definitions.dictionary import Dictionary
 from meta_pipeline.metrics.errors import (
     ImpossibleQuestion,
-    MixedCurrencies,
     UnknownAccount,
     UnknownName,
 )
@@ -299,16 +298,9 @@ def sync_command(account_ids: Sequence[str], period: Period, *options: str) -> s
 
 
 def check(question: Question) -> None:
-    """Refuse what has no right answer, with the reason and what has one."""
+    """Refuse what has no right answer, whatever its amounts are in, and say what has one."""
     if question.bound:
         question.bound.check(question.periods)
-    alone = "account" in question.grouping.entities or set(question.grouping.entities) & {
-        "campaign",
-        "adset",
-        "ad",
-    }
-    if question.mixed_currencies and not alone:
-        raise MixedCurrencies(question.mixed_currencies)
     _check_conversions(question)
     for metric in question.people:
         _check_people(question, metric)

@@ -24,7 +24,6 @@ from meta_pipeline.warehouse import Warehouse
 from . import statement
 from .bound import Bound
 from .dimension import ENTITY_JOINS, FilterValue
-from .held import in_held_currencies
 from .places import Ordered, PagePosition, Start
 from .query import ask
 from .question import DateRange, Question
@@ -188,7 +187,6 @@ def _asked(
 def _statement(
     connection: Connection[Any], question: Question, level: str, column: str | None
 ) -> tuple[str, dict[str, Any], Sources]:
-    question = in_held_currencies(connection, question)
     sources, _ = choose_sources(connection, question)
     made = statement.together(
         [

@@ -143,6 +143,21 @@ def test_all_accounts_are_shown_in_their_own_currency(browser: httpx2.Client) ->
         assert "€37.02" in told, path
 
 
+def test_campaigns_stored_in_several_currencies_have_no_total_and_the_page_says_so(
+    browser: httpx2.Client,
+) -> None:
+    """Both accounts are in EUR today, and one of them was in JPY on these days."""
+    told = "Amounts have no total: these accounts have several currencies."
+    answer = browser.get("/campaigns", params=days(3, 1)).text
+    assert told in answer
+    assert "74.04" not in answer
+    assert "<dt>Currency</dt><dd>EUR, JPY</dd>" in answer
+    assert "<dt>Currency</dt><dd>EUR</dd>" not in answer
+    in_one = browser.get("/campaigns", params=days(6, 4)).text
+    assert told not in in_one
+    assert "€74.04" in in_one
+
+
 def test_days_and_their_proof_are_in_the_stored_currency(browser: httpx2.Client) -> None:
     told = browser.get(f"/accounts/{CHANGED}", params=days(3, 1)).text
     assert "¥12" in told
