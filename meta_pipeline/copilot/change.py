@@ -219,7 +219,7 @@ def explain_change(
             frames.append((question, metrics.components(connection, question)))
         is_ratio = question.metrics[0].kind is metrics.MetricKind.RATIO
         sides = [Sides.by_entity(rows, metric, level, is_ratio=is_ratio) for _, rows in frames]
-        _refuse_empty(metric, frames, sides, is_ratio=is_ratio)
+        _check(frames, sides, is_ratio=is_ratio)
         # The frames are in the order of asking: the period itself first, the one before it second.
         start, end, parts = decompose(sides[1], sides[0], is_ratio=is_ratio)
         names = _names(connection, level, [one.entity_id for one in parts])
@@ -227,16 +227,22 @@ def explain_change(
     return _answer(warehouse, frames, (start, end, parts), names, edits)
 
 
-def _refuse_empty(
-    metric: str, frames: Sequence[Any], sides: Sequence[Mapping[str, Sides]], *, is_ratio: bool
-) -> None:
+def _check(frames: Sequence[Any], sides: Sequence[Mapping[str, Sides]], *, is_ratio: bool) -> None:
+    """Refuse what is not compared: a ratio of nothing, and amounts of two currencies."""
+    metric = frames[0][0].metrics[0]
     for (question, _), period in zip(frames, sides, strict=True):
         if is_ratio and not sum(one.below for one in period.values()):
-            below = question.metrics[0].denominator
             raise ImpossibleQuestion(
-                f"{metric} of {question.period} is unknown: there are no {below} in these days, so "
-                "there is no change to explain. Ask for other days."
+                f"{metric.key} of {question.period} is unknown: there are no {metric.denominator} "
+                "in these days, so there is no change to explain. Ask for other days."
             )
+    now, was = (question.currencies for question, _ in frames)
+    apart = metrics.changed_between(now, was)
+    # Nothing is as much in each currency, and a ratio of amounts is in none.
+    are_amounts = all(any(one.above for one in period.values()) for period in sides)
+    if apart and are_amounts and metric.unit is metrics.Unit.CURRENCY:
+        held = {one or "unknown" for one in (*now.values(), *was.values())}
+        raise metrics.ChangedCurrency(held, apart)
 
 
 def _names(connection: Connection[Any], level: str, ids: Sequence[str]) -> dict[str, str | None]:
@@ -282,7 +288,9 @@ def _answer(
     now, was = (one.period for one, _ in frames)
     unit = str(question.metrics[0].unit)
     zones = sorted({account.timezone_name or "UTC" for account in question.accounts})
-    currencies = sorted({account.currency or "unknown" for account in question.accounts})
+    # Where nothing is stored, nothing says what it would be in.
+    stored = frames[0 if end else 1][0]
+    currencies = sorted({account.currency or "unknown" for account in stored.accounts})
     columns = [f"{level}_id", f"{level}_name", "before", "after", "mix", "rate", "contribution"]
     rows = [
         {

@@ -13,6 +13,7 @@ from meta_pipeline.metrics import DEFAULT_WINDOW, MetricsError
 from meta_pipeline.warehouse import Warehouse
 
 from .answer import Answer, Outcome, Provenance, Reconciliation, as_json
+from .differences import add_differences
 from .reading import Ranking, ValueFilter
 
 Rows = list[dict[str, Any]]
@@ -64,31 +65,39 @@ def numbers(warehouse: Warehouse, wanted: Wanted, now: datetime) -> Answer:
 def compared(
     warehouse: Warehouse, wanted: Wanted, before: Any, now: datetime, notes: Sequence[str] = ()
 ) -> Answer:
-    """Each row beside the same row of the days `before`: both, difference, and in percent."""
+    """Each row beside the same row of the days `before`: both, difference, and in percent.
+
+    Amounts that were in another currency before have no difference, and a note says why;
+    ChangedCurrency where no row says whose they are.
+    """
     wanted, present = _labelled(warehouse, wanted, now)
-    results = [present, _query(warehouse, wanted, before, now)]
+    earlier = _query(warehouse, wanted, before, now)
+    results = [present, earlier]
     keys = [name for name in present.columns if name not in wanted.metrics]
-    # By id: what was renamed between the periods is still the same row.
-    is_key = [name for name in keys if not name.endswith("_name")]
+    # By id: what was renamed between the periods, or is in another currency, is still the same row.
+    is_key = [name for name in keys if not name.endswith("_name") and name != "currency"]
     # Rows of both periods: what delivered in one of them only is a row, too.
     row_of: dict[tuple[Any, ...], dict[str, Any]] = {}
     for position, result in enumerate(results):
         for row in result.rows:
             key = tuple(row[name] for name in is_key)
-            kept = row_of.setdefault(key, {name: row[name] for name in keys})
+            # Rows have a currency only where those of their days have several.
+            held = {"currency": result.currencies.get(row.get("account_id", ""))}
+            kept = row_of.setdefault(key, {name: (held | row)[name] for name in keys})
             for name in wanted.metrics:
                 kept[f"{name}{'_before' if position else ''}"] = row[name]
     metrics.Bound().check_rows(len(row_of))
-    # Who was not there at all had a sum of nothing; a ratio of it is unknown.
-    blank = {name: None if _is_ratio(present, name) else 0 for name in wanted.metrics}
-    rows = [_difference(row, wanted.metrics, blank) for row in row_of.values()]
-    rows = _ranked(_kept(rows, wanted, present.about), wanted.ranking)
+    of_two = add_differences(row_of.values(), wanted.metrics, present, earlier)
+    rows = _ranked(_kept([*row_of.values()], wanted, present.about), wanted.ranking)
     columns = keys + [
         f"{name}{part}"
         for name in wanted.metrics
         for part in ("", "_before", "_change", "_change_pct")
     ]
     about = provenance(warehouse, [one.about for one in results])
+    if of_two:
+        currencies = {*present.currencies.values(), *earlier.currencies.values()}
+        about.currency = sorted(one or "unknown" for one in currencies)
     for name in wanted.metrics:
         # A difference has the unit of what it is a difference of; its share is in percent, whatever
         # that was.
@@ -98,26 +107,8 @@ def compared(
             f"{name}_change": unit,
             f"{name}_change_pct": "percent",
         }
-    said = [*notes, *(note for one in results for note in one.about["notes"])]
+    said = [*notes, *of_two, *(note for one in results for note in one.about["notes"])]
     return _answer(rows, columns, about, list(dict.fromkeys(said)))
-
-
-def _is_ratio(result: metrics.Result, name: str) -> bool:
-    """Whether nothing delivered means unknown for this metric, not zero."""
-    formula = str(result.about["formulas"][name])
-    return not formula.startswith("sum(") or "/" in formula
-
-
-def _difference(
-    row: dict[str, Any], names: Sequence[str], blank: Mapping[str, Any]
-) -> dict[str, Any]:
-    for name in names:
-        now = row.setdefault(name, blank[name])
-        was = row.setdefault(f"{name}_before", blank[name])
-        change = None if now is None or was is None else now - was
-        row[f"{name}_change"] = change
-        row[f"{name}_change_pct"] = None if change is None or not was else 100 * change / was
-    return row
 
 
 def _by_window(warehouse: Warehouse, wanted: Wanted, now: datetime) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .answers.assembly import Result
 from .answers.bound import Bound
 from .answers.completeness import MOST_DAYS, shortened
+from .answers.held import changed_between
 from .answers.period import preset, today_in
 from .answers.places import PagePosition
 from .answers.query import accounts_of, answer, components, days_of, days_of_each, query
@@ -68,6 +69,7 @@ __all__ = [
     "accounts_of",
     "answer",
     "asked_once",
+    "changed_between",
     "compare",
     "components",
     "current",

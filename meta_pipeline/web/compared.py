@@ -47,10 +47,10 @@ class Compared:
     @property
     def notes(self) -> Sequence[str]:
         """What to know of these numbers, and why there are none to compare them with."""
+        apart = metrics.changed_between(self.now.currencies, self.before.currencies)
         of_two = [
-            f"{key} changed its currency: its amounts of these days are in {currency}, those of "
-            f"the days before in {self.before.currencies.get(key)}. They are not compared."
-            for key, currency in self.now.currencies.items()
+            why
+            for key, why in apart.items()
             if any(self.is_of_two_currencies(key, name) for name in self.now.values.get(key, ()))
         ]
         return [*self.now.notes, *self.before.unknown.values(), *of_two]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -77,6 +77,21 @@ def in_held_currencies(connection: Connection[Any], question: Question) -> Quest
     if question.mixed_currencies and not question.grouping.entities:
         raise MixedCurrencies(question.mixed_currencies)
     return question
+
+
+def changed_between(
+    now: Mapping[str, str | None], before: Mapping[str, str | None]
+) -> dict[str, str]:
+    """Why amounts of accounts are not compared, by id: they were in another currency before.
+
+    `now` and `before` are what the amounts of each account are in, by its id.
+    """
+    return {
+        one: f"{one} changed its currency: its amounts of these days are in {held}, those of the "
+        f"days before in {before[one]}. They are not compared."
+        for one, held in now.items()
+        if one in before and held != before[one]
+    }
 
 
 def _why(account_id: str, currencies: Sequence[tuple[Any, ...]]) -> str:

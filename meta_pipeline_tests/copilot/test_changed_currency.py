@@ -1,0 +1,111 @@
+"""Yen are not compared with euro, not even where one account spent both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from meta_pipeline.copilot import Answer, Outcome
+from meta_pipeline.copilot.tools import Tools
+from meta_pipeline.metrics.answers.exchange import load_rates
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, Rows, ago
+from meta_pipeline_tests.postgres import TestPostgres
+
+OTHER = "act_2"
+BEFORE, SINCE = (ago(6), ago(4)), (ago(3), ago(1))
+"""Days before and since the other account changed its currency from JPY to EUR."""
+WHY = (
+    f"{OTHER} changed its currency: its amounts of these days are in EUR, those of the days before "
+    "in JPY. They are not compared."
+)
+
+
+@pytest.fixture(scope="module")
+def changed(postgres: TestPostgres) -> Iterator[Tools]:
+    with postgres.fresh_database() as url, Warehouse(url) as opened:
+        opened.migrate()
+        with opened.connection() as connection:
+            Rows(connection).changed_currency()
+            load_rates(connection, [(ago(6), "EUR", "JPY", Decimal(200))], "test")
+        yield Tools(opened, lambda: NOW)
+
+
+def wanted(*names: str, account: str | None = None, **options: Any) -> dict[str, Any]:
+    given: dict[str, Any] = dict.fromkeys(("level", "by", "currency"))
+    given |= {"metrics": names, "date_range": SINCE, "filters": {}, "attribution": "default"}
+    return given | {"accounts": account and [account]} | options
+
+
+def compared(tools: Tools, *names: str, before: Any = BEFORE, **options: Any) -> Answer:
+    return tools.compare_periods(wanted(*names, **options), before, None, 50)
+
+
+def explained(tools: Tools, name: str, before: Any = BEFORE, **options: Any) -> Answer:
+    return tools.explain_change(wanted(name, **options), before, None, 50)
+
+
+@pytest.mark.parametrize("by", [None, [], ["account"], ["campaign"]])
+def test_amounts_of_one_account_that_were_in_another_currency_have_no_difference(
+    changed: Tools, by: list[str] | None
+) -> None:
+    found = compared(changed, "spend", "cpc", "clicks", "roas", account=OTHER, by=by)
+    row = found.rows[0]
+    assert (row["spend"], row["spend_before"], row["cpc"]) == (30, 3000, 2)
+    for name in ("spend", "cpc"):
+        assert row[f"{name}_change"] is row[f"{name}_change_pct"] is None
+    assert (row["clicks_change"], row["clicks_change_pct"], row["roas_change"]) == (0, 0, 0)
+    assert found.notes.count(WHY) == 1
+    assert found.provenance is not None
+    assert found.provenance.currency == ["EUR", "JPY"]
+
+
+def test_accounts_that_stayed_in_their_currency_are_compared_beside_one_that_did_not(
+    changed: Tools,
+) -> None:
+    for days, other, by in ((SINCE, BEFORE, ["account"]), (BEFORE, SINCE, ["campaign"])):
+        found = compared(changed, "spend", by=by, date_range=days, before=other)
+        of = {row["account_id"]: row for row in found.rows if row["spend"]}
+        assert (of[ACCOUNT]["spend_before"], of[ACCOUNT]["spend_change"]) == (30, 0)
+        assert of[OTHER]["spend_before"]
+        assert of[OTHER]["spend_change"] is None
+        assert len([note for note in found.notes if "They are not compared" in note]) == 1
+    # Of the later comparison each row says what it is in.
+    assert (of[ACCOUNT]["currency"], of[OTHER]["currency"]) == ("EUR", "JPY")
+
+
+def test_rows_that_do_not_say_whose_amounts_they_have_are_refused(changed: Tools) -> None:
+    found = compared(changed, "spend", by=["campaign"])
+    assert (found.outcome, found.message) == (Outcome.REFUSED, f"{WHY} Ask by account.")
+    assert compared(changed, "spend", by=[]).outcome is Outcome.REFUSED
+    assert compared(changed, "clicks", by=[]).rows[0]["clicks_change"] == 0
+
+
+def test_amounts_that_are_converted_are_compared(changed: Tools) -> None:
+    found = compared(changed, "spend", account=OTHER, currency="EUR")
+    assert found.rows[0]["spend_change"] == pytest.approx(30 - 15)
+    assert WHY not in found.notes
+    parts = explained(changed, "spend", currency="EUR")
+    assert (parts.asked["before"], parts.asked["after"]) == ("45.000000", "60.000000")
+
+
+def test_a_change_from_one_currency_to_another_is_not_explained(changed: Tools) -> None:
+    for name in ("spend", "cpc"):
+        found = explained(changed, name, account=OTHER)
+        assert (found.outcome, found.message) == (Outcome.REFUSED, WHY)
+        mixed = explained(changed, name)
+        assert mixed.outcome is Outcome.REFUSED
+        assert "EUR, JPY" in (mixed.message or "")
+    for name, account in (("spend", ACCOUNT), ("clicks", None), ("roas", OTHER)):
+        assert explained(changed, name, account=account).outcome is Outcome.ANSWERED
+
+
+def test_a_change_is_told_in_the_currency_that_is_stored(changed: Tools) -> None:
+    earlier, later = (ago(9), ago(7)), (ago(0), ago(0))
+    for days, before, change in ((BEFORE, earlier, 3000), (later, BEFORE, -3000)):
+        found = explained(changed, "spend", account=OTHER, date_range=days, before=before)
+        assert found.provenance is not None
+        assert (float(found.asked["change"]), found.provenance.currency) == (change, "JPY")
