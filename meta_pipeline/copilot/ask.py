@@ -261,7 +261,16 @@ _OFFERED = 8
 
 
 def _of_currencies(warehouse: Warehouse, error: metrics.MixedCurrencies) -> CannotRead:
-    """Amounts of several currencies: each account by itself, or one of them."""
+    """Amounts of several currencies: each account by itself, or one of them.
+
+    Where it is an account that has several, the days of each.
+    """
+    if isinstance(error, metrics.ChangedCurrency):
+        days = [
+            (f"{account_id} in {currency}", f"from {since} to {until}")
+            for account_id, currency, since, until in error.apart
+        ]
+        return CannotRead(str(error), choices=days[:_OFFERED])
     known = metrics.accounts_of(warehouse)
     return CannotRead(
         f"The amounts are in {', '.join(error.currencies)} and cannot be added: ask by account, "

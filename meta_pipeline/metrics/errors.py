@@ -13,11 +13,15 @@ MetricsError
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 
 from meta_pipeline.alike import alike
 from meta_pipeline.warehouse import AccountUnknown
+
+HeldRange = tuple[str, date, date]
+"""A currency, and the first and the last of the days that have amounts in it."""
 
 
 class MetricsError(Exception):
@@ -82,11 +86,31 @@ class MixedCurrencies(ImpossibleQuestion):
 
 
 class ChangedCurrency(MixedCurrencies):
-    """Accounts have amounts of several currencies each; `whys` says which and when, by id."""
+    """Accounts have amounts of several currencies each; `whys` says which and when, by id.
 
-    def __init__(self, currencies: Iterable[str], whys: Mapping[str, str]) -> None:
-        self.whys = whys
+    `ranges` has the currencies of each within the days asked for, by id; none where those are of
+    two questions.
+    """
+
+    def __init__(
+        self,
+        currencies: Iterable[str],
+        whys: Mapping[str, str],
+        ranges: Mapping[str, Sequence[HeldRange]] | None = None,
+    ) -> None:
+        self.whys, self.ranges = whys, ranges or {}
         super().__init__(currencies, next(iter(whys.values())))
+
+    @property
+    def apart(self) -> list[tuple[str, str, date, date]]:
+        """Accounts with each range that has an answer by itself: no day of another currency."""
+        # Days that were stored again since may lie between those of before.
+        return [
+            (account_id, currency, since, until)
+            for account_id, ranges in self.ranges.items()
+            for currency, since, until in ranges
+            if all(currency == other or until < a or b < since for other, a, b in ranges)
+        ]
 
 
 class MissingRate(ImpossibleQuestion):

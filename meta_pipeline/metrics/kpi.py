@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from psycopg import Connection
@@ -19,7 +20,7 @@ from .answers.query import answer
 from .answers.question import DateRange, known_accounts
 from .definitions import store
 from .definitions.definition import Better, Metric, Unit
-from .errors import ImpossibleQuestion, UnknownName
+from .errors import ChangedCurrency, ImpossibleQuestion, UnknownName
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,8 @@ class KPIs:
         """Every KPI of the accounts named (or of all) over `date_range`, against its target.
 
         One question a metric, however many accounts are steered by it: its notes are of them all.
-        TooMuch where one goes beyond `bound`.
+        Unknown, with a note, where an account has amounts of several currencies. TooMuch where one
+        question goes beyond `bound`.
         """
         kpis = self.list(account)
         if not kpis:
@@ -182,16 +184,26 @@ class KPIs:
         rows: dict[Kpi, Performance] = {}
         for key in dict.fromkeys(kpi.metric_key for kpi in kpis):
             steered = {kpi.account_id: kpi for kpi in kpis if kpi.metric_key == key}
-            found = answer(
+            metric = dictionary.metric(key)
+            ask = partial(
+                answer,
                 self._warehouse,
-                account=list(steered),
                 metrics=[key],
                 by=["account"],
                 date_range=date_range,
                 now=now,
                 bound=bound,
             )
-            notes, metric = tuple(found.about["notes"]), dictionary.metric(key)
+            try:
+                found = ask(account=list(steered))
+            except ChangedCurrency as error:
+                for account_id, why in error.whys.items():
+                    kpi = steered.pop(account_id)
+                    rows[kpi] = judged(kpi, None, metric.better, (), why)
+                if not steered:
+                    continue
+                found = ask(account=list(steered))
+            notes = tuple(found.about["notes"])
             for row in found.rows:
                 kpi, value = steered[row["account_id"]], row[key]
                 known = None if value is None else float(value)

@@ -1,4 +1,4 @@
-"""Yen are not compared with euro, not even where one account spent both."""
+"""Yen are neither added to nor compared with euro, not even where one account spent both."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from meta_pipeline import metrics
 from meta_pipeline.copilot import Answer, Outcome
 from meta_pipeline.copilot.tools import Tools
 from meta_pipeline.metrics.answers.exchange import load_rates
@@ -31,6 +32,8 @@ def changed(postgres: TestPostgres) -> Iterator[Tools]:
         with opened.connection() as connection:
             Rows(connection).changed_currency()
             load_rates(connection, [(ago(6), "EUR", "JPY", Decimal(200))], "test")
+        for account in (ACCOUNT, OTHER):
+            metrics.KPIs(opened).set(account, "cpc", 3, is_primary=True)
         yield Tools(opened, lambda: NOW)
 
 
@@ -109,3 +112,50 @@ def test_a_change_is_told_in_the_currency_that_is_stored(changed: Tools) -> None
         found = explained(changed, "spend", account=OTHER, date_range=days, before=before)
         assert found.provenance is not None
         assert (float(found.asked["change"]), found.provenance.currency) == (change, "JPY")
+
+
+@pytest.mark.parametrize("asked", ["spend by account", f"spend for {OTHER}", "spend by campaign"])
+def test_words_about_days_of_both_currencies_are_answered_with_the_days_of_each(
+    changed: Tools, asked: str
+) -> None:
+    found = changed.ask(f"{asked} last 6 days", None, None, 50)
+    assert found.outcome is Outcome.ASKED_BACK
+    assert (found.message or "").startswith(
+        f"{OTHER} changed its currency: its stored amounts are in JPY from {ago(6)} to {ago(4)} "
+        f"and EUR from {ago(3)} to {ago(1)}."
+    )
+    assert [one.label for one in found.choices] == [f"{OTHER} in JPY", f"{OTHER} in EUR"]
+    for one, spent in zip(found.choices, (3000, 30), strict=True):
+        narrowed = changed.ask(f"{asked} {one.say}", None, None, 50)
+        assert narrowed.outcome is Outcome.ANSWERED
+        assert spent in [row["spend"] for row in narrowed.rows]
+
+
+def test_words_that_compare_both_currencies_say_why_not(changed: Tools) -> None:
+    found = changed.ask(f"why did spend change in the last 3 days for {OTHER}", None, None, 50)
+    assert (found.outcome, found.message) == (Outcome.REFUSED, WHY)
+
+
+def test_days_of_one_currency_that_lie_within_those_of_another_are_not_offered(
+    warehouse: Warehouse,
+) -> None:
+    """As where a day was read again after the change."""
+    with warehouse.connection() as connection:
+        Rows(connection).changed_currency()
+        connection.execute(
+            "UPDATE meta_ads.meta_insights SET currency = 'EUR'"
+            " WHERE entity_type = 'account' AND account_id = %s AND date_start = %s",
+            (OTHER, ago(5)),
+        )
+    found = Tools(warehouse, lambda: NOW).ask(f"spend for {OTHER} last 6 days", None, None, 50)
+    assert (found.outcome, found.choices) == (Outcome.REFUSED, [])
+    assert "changed its currency" in (found.message or "")
+
+
+def test_an_account_of_two_currencies_leaves_the_targets_of_the_others(changed: Tools) -> None:
+    found = changed.ask("are we on target last 6 days", None, None, 50)
+    assert [(row["account_id"], row["value"], row["verdict"]) for row in found.rows] == [
+        (ACCOUNT, 2, "met"),
+        (OTHER, None, "unknown"),
+    ]
+    assert [note for note in found.notes if note.startswith(f"{OTHER} changed its currency")]

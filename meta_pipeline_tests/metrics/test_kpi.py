@@ -51,6 +51,25 @@ def test_performance_is_judged_in_the_metrics_direction(warehouse: Warehouse, ro
     }
 
 
+def test_an_account_that_changed_its_currency_leaves_the_targets_of_the_others(
+    warehouse: Warehouse, rows: Rows
+) -> None:
+    rows.changed_currency()
+    kpis = KPIs(warehouse)
+    for account in ("act_2", ACCOUNT):
+        kpis.set(account, "cpc", 3, is_primary=True)
+    kpis.set("act_2", "spend")
+
+    stayed, judged, watched = kpis.performance(None, "last_7d", now=NOW)
+
+    assert (stayed.account_id, stayed.value, stayed.verdict) == (ACCOUNT, 2.0, Verdict.MET)
+    assert (judged.account_id, judged.value, judged.verdict) == ("act_2", None, Verdict.UNKNOWN)
+    assert (watched.value, watched.verdict) == (None, Verdict.NO_TARGET)
+    for one in (judged, watched):
+        assert "act_2 changed its currency: its stored amounts are in JPY from" in one.notes[0]
+    assert not any("changed its currency" in note for note in stayed.notes)
+
+
 def test_one_primary_metric_per_account(warehouse: Warehouse, rows: Rows) -> None:
     rows.account()
     kpis = KPIs(warehouse)

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from meta_pipeline.metrics.errors import ChangedCurrency, MixedCurrencies
+from meta_pipeline.metrics.errors import ChangedCurrency, HeldRange, MixedCurrencies
 from meta_pipeline.metrics.once import once_each
 
 from .question import Question, as_arrays, rows_of_each
@@ -63,7 +63,8 @@ def in_held_currencies(connection: Connection[Any], question: Question) -> Quest
     mixed = {account_id: several for account_id, several in held.items() if len(several) > 1}
     if mixed:
         currencies = {currency for several in mixed.values() for currency, _, _ in several}
-        raise ChangedCurrency(currencies, {one: _why(one, mixed[one]) for one in mixed})
+        whys = {one: _why(one, mixed[one]) for one in mixed}
+        raise ChangedCurrency(currencies, whys, mixed)
     question = replace(
         question,
         accounts=tuple(
@@ -94,7 +95,7 @@ def changed_between(
     }
 
 
-def _why(account_id: str, currencies: Sequence[tuple[Any, ...]]) -> str:
+def _why(account_id: str, currencies: Sequence[HeldRange]) -> str:
     days = " and ".join(f"{currency} from {a} to {b}" for currency, a, b in currencies)
     return (
         f"{account_id} changed its currency: its stored amounts are in {days}. They cannot be "
