@@ -20,7 +20,12 @@ def names() -> list[str]:
     )
 
 
-def main(chosen: list[str]) -> int:
+def in_its_own_process(name: str) -> int:
+    """Its exit code. So none has the memory, the imports or the log of those before it."""
+    return subprocess.run([sys.executable, "-m", "benchmarks", name], check=False).returncode
+
+
+def main(chosen: list[str], start: Callable[[str], int] = in_its_own_process) -> int:
     """Run the benchmarks, all of them; 1 when one failed, 2 for a name that does not exist."""
     unknown = sorted(set(chosen) - set(names()))
     if unknown:
@@ -28,13 +33,7 @@ def main(chosen: list[str]) -> int:
         return 2
     if len(chosen) == 1:
         return _run(chosen[0])
-    # Each in a process of its own: none has the memory, the imports or the log of those before.
-    command = [sys.executable, "-m", "benchmarks"]
-    failed = [
-        name
-        for name in chosen or names()
-        if subprocess.run([*command, name], check=False).returncode
-    ]
+    failed = [name for name in chosen or names() if start(name)]  # an hour of others is to come
     if failed:
         console.print(f"[bold red]Failed: {', '.join(failed)}")
     return 1 if failed else 0
@@ -47,7 +46,7 @@ def _run(name: str) -> int:
         run: Callable[[], object] = import_module(f"benchmarks.{name}").main
         run()
     except Exception:
-        traceback.print_exc()  # an hour of others is to come
+        traceback.print_exc()
         return 1
     return 0
 

@@ -27,18 +27,33 @@ def test_a_benchmark_that_fails_leaves_no_server_and_no_folder() -> None:
 
 
 def test_a_benchmark_that_fails_is_named_and_the_others_are_run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     ran = []
 
+    def start(name: str) -> int:
+        ran.append(name)
+        return int(name == "simulator_pages")
+
+    assert benches.main(["simulator_pages", "run_files"], start) == 1
+    assert ran == ["simulator_pages", "run_files"]
+    assert "Failed: simulator_pages" in capsys.readouterr().out
+    assert benches.main(["run_files", "run_files"], start) == 0
+    assert benches.main([], start) == 1
+    assert ran[4:] == benches.names()
+    assert benches.in_its_own_process("no_such_one") == 2
+
+
+def test_a_benchmark_alone_fails_with_what_was_wrong(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(simulator_pages, "main", fail)
-    monkeypatch.setattr(run_files, "main", lambda: ran.append("run_files"))
-    assert benches.main(["simulator_pages", "run_files"]) == 1
-    assert ran == ["run_files"]
-    assert "Failed: simulator_pages" in capsys.readouterr().out
+    monkeypatch.setattr(run_files, "main", fail)
+    assert benches.main(["run_files"]) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    monkeypatch.setattr(run_files, "main", lambda: None)
     assert benches.main(["run_files"]) == 0
 
 
