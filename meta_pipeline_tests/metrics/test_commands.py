@@ -119,7 +119,9 @@ def test_kpis_are_set_listed_and_judged() -> None:
     assert run("kpi", "set", "act_1", "cpl", "4", "--primary").exit_code == 0
     assert "target 4 (primary)" in run("kpi", "set", "act_1", "cpl", "4", "--primary").stdout
     assert "cpl" in run("kpi", "list").stdout
-    assert "unknown" in run("kpi", "performance", "-a", "act_1", "-r", "yesterday").stdout
+    told = run("kpi", "performance", "-a", "act_1", "-r", "yesterday")
+    assert "unknown" in told.stdout
+    assert told.stderr.count("were never fetched") == 1
     assert run("kpi", "remove", "act_1", "cpl").exit_code == 0
     assert "No KPI is set" in run("kpi", "list").stdout
     assert "No campaign or ad set has a budget" in run("kpi", "pacing").stdout

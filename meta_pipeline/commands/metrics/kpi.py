@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from meta_pipeline.commands.terminal.console import add_row, console, say, table, write_json
+from meta_pipeline.commands.terminal.console import add_row, console, say, table, warn, write_json
 from meta_pipeline.commands.terminal.options import PRESET, Account, AsJson, MaybeAccount
 
 from .answers import cell
@@ -87,6 +87,8 @@ def performance(
         cells = [cell(number, "ratio") for number in numbers]
         add_row(shown, row.account_id, row.metric_key, *cells, str(row.verdict))
     console.print(shown if rows else "No KPI is set. Set one: meta-pipeline metrics kpi set")
+    for note in dict.fromkeys(note for row in rows for note in row.notes):
+        warn(note)
 
 
 @app.command()
