@@ -38,6 +38,17 @@ def reconciled(account: Account, since: date, until: date) -> Closed:
     )
 
 
+def one_currency(account: Account, since: date) -> Closed:
+    """Whether all days from this one on are held in the account's currency of today."""
+    until = account.other_currency_until
+    if until is None or until < since:
+        return None
+    return "currency", (
+        f"amounts up to {until} are stored in another currency than the account's "
+        f"{account.currency}, and of two nothing is compared"
+    )
+
+
 def not_learning(account: Account, entities: Iterable[Entity]) -> Closed:
     """Whether neither these nor the ad sets they are in are still learning."""
     learning = account.still_learning
@@ -102,8 +113,14 @@ def undecided(account: Account, entity: Entity) -> Closed:
 
 
 def last_change(account: Account, entities: Sequence[Entity]) -> date | None:
-    """The day of the newest change of these or of what they are in."""
-    return max((one.day for one in account.changes_of(_owners(account, entities))), default=None)
+    """The day of the newest change of these or of what they are in.
+
+    Another currency of the account is one: no day up to it is known.
+    """
+    changed = [one.day for one in account.changes_of(_owners(account, entities))]
+    if account.other_currency_until is not None:
+        changed.append(account.other_currency_until)
+    return max(changed, default=None)
 
 
 def _owners(account: Account, entities: Sequence[Entity]) -> list[str]:

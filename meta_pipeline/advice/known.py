@@ -214,6 +214,10 @@ class Account:
     budgets: tuple[BudgetPace, ...] = ()
     differing: frozenset[date] = frozenset()
     """Days whose ad rows do not add up to the account's own."""
+    other_currency_until: date | None = None
+    """The newest day with amounts in another currency than `currency`: days are known from the day
+    after it on. None where all are in it.
+    """
     settled_until: date | None = None
     """The newest day that moves no more; None while the account has not shown how long that is."""
     target_cpa: float | None = None

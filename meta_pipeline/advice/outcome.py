@@ -50,11 +50,18 @@ class Given:
     review_on: date
     numbers: Mapping[str, Any]
     acted_on: date | None = None
+    currency: str | None = None
+    """What its amounts are in, where that is not the account's currency of today."""
 
     @property
     def span(self) -> int:
         """Days that are compared with as many before."""
         return max((self.review_on - self.as_of).days, _LEAST_DAYS)
+
+    @property
+    def compared_since(self) -> date:
+        """The first of the days before it that are compared."""
+        return (self.acted_on or self.as_of) - timedelta(days=self.span)
 
     @property
     def begins(self) -> date:
@@ -87,7 +94,20 @@ def review(account: Account, given: Given) -> Review:
     """Measure a piece of advice whose review is due: the days after it beside as many before it.
 
     It says what happened, not that the advice was the cause: nobody experimented.
+    Amounts of two currencies say nothing of each other.
     """
+    until = account.other_currency_until
+    if given.kind not in _WITHOUT_AMOUNTS:
+        if given.currency not in {None, account.currency}:
+            return _unknown(
+                f"It was given in {given.currency}, and the account is in {account.currency} by "
+                "now: amounts of two currencies are not compared."
+            )
+        if until is not None and until >= given.compared_since:
+            return _unknown(
+                f"Amounts up to {until} are stored in another currency than {account.currency}: "
+                "the days after are not compared with those before."
+            )
     return _MEASURES[given.kind](account, given)
 
 
@@ -106,10 +126,9 @@ def _scope(account: Account, given: Given) -> list[Day]:
 
 def _sides(days: Sequence[Day], given: Given) -> tuple[list[Day], list[Day]]:
     # The day itself is on neither side: it was partly before the step and partly after it.
-    first = (given.acted_on or given.as_of) - timedelta(days=given.span)
     last = (given.acted_on or given.as_of) - timedelta(days=1)
     return (
-        [one for one in days if first <= one.day <= last],
+        [one for one in days if given.compared_since <= one.day <= last],
         [one for one in days if given.begins <= one.day <= given.ends],
     )
 
@@ -281,6 +300,7 @@ def _normal(account: Account, given: Given) -> Review:
 
 _STATES = frozenset({Kind.DELIVERY, Kind.LEARNING_LIMITED, Kind.PACING})
 """Kinds whose outcome is a state of now: no days are compared."""
+_WITHOUT_AMOUNTS = frozenset({Kind.DELIVERY, Kind.LEARNING_LIMITED})
 _MEASURES: Mapping[Kind, Callable[[Account, Given], Review]] = {
     Kind.DELIVERY: _mended,
     Kind.LEARNING_LIMITED: _learned,

@@ -20,6 +20,7 @@ from .reading import LOOKED_BACK_DAYS, issues_in, known_account
 _WEEK = 7
 _UNDONE = ("effective_status", "daily_budget", "creative_id", "learning_stage", "issues_info")
 """Fields whose earlier values are put back."""
+_CURRENCY = "currency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,9 @@ class _Past:
         final = self._final
         # As far back as the rules look on an ordinary day, or they would know more in the past.
         since = today - timedelta(days=LOOKED_BACK_DAYS)
+        # Before the account changed its currency days were in another one than its target.
+        if any(on >= today and field == _CURRENCY for on, field, _ in self._of(final.account_id)):
+            since = today
         then = to_come(self._restated, today)
         entities = tuple(self._entity(one, since, today, then) for one in final.entities)
         return replace(
@@ -86,14 +90,17 @@ class _Past:
             settled_until=None if self._lag is None else today - self._lag,
         )
 
+    def _of(self, entity_id: str) -> list[tuple[date, str, str | None]]:
+        return self._earlier.get(entity_id, [])
+
     def _entity(
         self, entity: Entity, since: date, today: date, then: Mapping[date, Restated]
     ) -> Entity:
         days = as_read(entity.between(since, today), then, today)
         values: dict[str, Any] = {"days": days}
         # The newest first: the last one put back is the value of that morning.
-        for changed_on, field, old in self._earlier.get(entity.entity_id, ()):
-            if changed_on >= today:
+        for changed_on, field, old in self._of(entity.entity_id):
+            if changed_on >= today and field in _UNDONE:
                 values |= _as_it_was(field, old)
         return replace(entity, **values)
 
@@ -147,7 +154,7 @@ def _earlier(
 ) -> Mapping[str, list[tuple[date, str, str | None]]]:
     earlier: dict[str, list[tuple[date, str, str | None]]] = defaultdict(list)
     for entity_id, day, field, old in connection.execute(
-        _CHANGED, (account_id, list(_UNDONE), since)
+        _CHANGED, (account_id, [*_UNDONE, _CURRENCY], since)
     ):
         earlier[entity_id].append((day, field, old))
     return earlier

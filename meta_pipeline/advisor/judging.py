@@ -142,15 +142,14 @@ def _reviewed(
     connection: Connection[Any], account: Account, thresholds: Thresholds, now: datetime
 ) -> int:
     done = 0
+    changed = connection.execute(_CURRENCIES, (account.account_id,)).fetchall()
     for row in unreviewed(connection, account.account_id):
         given = Given(
-            kind=Kind(row.kind),
-            entity_type=row.entity_type,
-            entity_id=row.entity_id,
-            entity_ids=tuple(row.entity_ids),
-            as_of=row.as_of,
-            review_on=row.review_on,
+            kind=Kind(row.kind), entity_type=row.entity_type, entity_id=row.entity_id,
+            entity_ids=tuple(row.entity_ids), as_of=row.as_of, review_on=row.review_on,
             numbers=row.numbers,
+            # The next change says what it was in until then.
+            currency=next((was for seen_at, was in changed if seen_at > row.made_at), None),
             acted_on=row.outcome_at.date() if row.outcome == "followed" and row.outcome_at
             else None,
         )  # fmt: skip
@@ -160,6 +159,10 @@ def _reviewed(
     return done
 
 
+_CURRENCIES = """
+    SELECT seen_at, old_value FROM meta_ads.entity_changes
+    WHERE entity_id = %s AND entity_type = 'account' AND field = 'currency' ORDER BY seen_at
+"""
 _NOTE = """
     INSERT INTO meta_ads.advice_judgements
         (account_id, judged_at, as_of, given, kept, settled, reviewed, closed)

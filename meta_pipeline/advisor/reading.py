@@ -74,7 +74,11 @@ def known_account(
             "today": today,
             "zone": row["timezone_name"],
             "fields": list(_CHANGES),
+            "currency": row["currency"],
         }
+        (other,) = _rows(connection, _OTHER_CURRENCY, asked)
+        # Not around them: days between others that are left out would look like days of nothing.
+        asked["first"] = other["until"] + timedelta(days=1) if other["until"] else asked["since"]
         entities = [
             *_account_entity(connection, asked, row["name"] or ""),
             *(one for level in _ENTITIES for one in _entities(connection, asked, level)),
@@ -96,8 +100,9 @@ def known_account(
                 Change(one["day"], one["entity_id"], _CHANGES[one["field"]])
                 for one in _streamed(connection, _CHANGED, asked)
             ),
-            budgets=tuple(_budgets(connection, account_id, moment)),
+            budgets=tuple(_budgets(connection, asked, moment)),
             differing=frozenset(one["date_start"] for one in _rows(connection, _DIFFERING, asked)),
+            other_currency_until=other["until"],
             settled_until=days_settle.final_until,
             target_cpa=float(target[0]["target"]) if target else None,
             target_metric=target[0]["denominator"] if target else None,
@@ -121,15 +126,23 @@ def _streamed(
 
 
 def rows_to_read(connection: Connection[Any], account_id: str, now: datetime, at_most: int) -> int:
-    """How many entities and days `known_account` would read; counts no further than `at_most`."""
+    """How many entities and days `known_account` would read; counts no further than `at_most`.
+
+    Days in another currency than the account's count too: that they are is found by looking.
+    """
     since = now.date() - timedelta(days=LOOKED_BACK_DAYS)
     asked = {"account": account_id, "since": since, "at_most": at_most}
     (row,) = _rows(connection, _HOW_MANY, asked)
     return int(row["number"])
 
 
-def _budgets(connection: Connection[Any], account_id: str, now: datetime) -> Iterable[BudgetPace]:
-    for one in read_pacing(connection, [account_id], now):
+def _budgets(
+    connection: Connection[Any], asked: Mapping[str, Any], now: datetime
+) -> Iterable[BudgetPace]:
+    for one in read_pacing(connection, [asked["account"]], now):
+        # A budget that was read before the account changed its currency is in the old one.
+        if one.currency != asked["currency"]:
+            continue
         if one.spent is not None and one.pacing_pct is not None:
             yield BudgetPace(
                 cast("EntityType", one.entity_type),
@@ -233,20 +246,37 @@ _ACCOUNT = """
     SELECT name, currency, timezone_name, account_status
     FROM meta_ads.meta_ad_accounts WHERE account_id = %(account)s
 """
+# Campaigns are few, and name one currency of their ads. Where the account is known to have changed
+# its own, ads are looked at one by one: those that are gone keep the old one beside the others.
+_OTHER_CURRENCY = """
+    SELECT max(held.date_start) AS until
+    FROM (
+        SELECT date_start, spend, currency FROM meta_ads.campaign_rollups
+        WHERE account_id = %(account)s AND date_start >= %(since)s AND date_start < %(today)s
+        UNION ALL
+        SELECT date_start, spend, currency FROM meta_ads.ad_rollups
+        WHERE account_id = %(account)s AND date_start >= %(since)s AND date_start < %(today)s
+          AND EXISTS (
+              SELECT FROM meta_ads.entity_changes
+              WHERE entity_id = %(account)s AND entity_type = 'account' AND field = 'currency'
+          )
+    ) AS held
+    WHERE held.spend <> 0 AND held.currency <> %(currency)s
+"""
 # People of several ad sets are no sum: the account's reach is not told.
 _ACCOUNT_DAYS = """
     SELECT date_start, sum(spend)::float8 AS spend, sum(impressions)::bigint AS impressions,
            sum(clicks)::bigint AS clicks, sum(results)::float8 AS results, NULL::bigint AS reach,
            array_agg(DISTINCT result_metric) FILTER (WHERE result_metric IS NOT NULL) AS metrics
     FROM meta_ads.adset_rollups
-    WHERE account_id = %(account)s AND date_start >= %(since)s AND date_start < %(today)s
+    WHERE account_id = %(account)s AND date_start >= %(first)s AND date_start < %(today)s
     GROUP BY date_start ORDER BY date_start
 """
 _DAYS_OF = """
     SELECT {id} AS entity_id, date_start, spend::float8, impressions::bigint, clicks::bigint,
            results::float8, reach::bigint, result_metric
     FROM meta_ads.{table}
-    WHERE account_id = %(account)s AND date_start >= %(since)s AND date_start < %(today)s
+    WHERE account_id = %(account)s AND date_start >= %(first)s AND date_start < %(today)s
     ORDER BY date_start
 """
 # A campaign's row has no goal of its own: it is that of its ad sets, where all have the same.
@@ -259,7 +289,7 @@ _DAYS: dict[EntityType, str] = {
     LEFT JOIN meta_ads.adset_rollups AS s
       ON s.account_id = c.account_id AND s.date_start = c.date_start
      AND s.campaign_id = c.campaign_id
-    WHERE c.account_id = %(account)s AND c.date_start >= %(since)s AND c.date_start < %(today)s
+    WHERE c.account_id = %(account)s AND c.date_start >= %(first)s AND c.date_start < %(today)s
     GROUP BY c.account_id, c.date_start, c.campaign_id
     HAVING count(DISTINCT s.result_metric) <= 1
     ORDER BY c.date_start
@@ -320,7 +350,7 @@ _HOW_MANY = """
 """
 _DIFFERING = """
     SELECT date_start FROM meta_ads.reconciliations
-    WHERE account_id = %(account)s AND date_start >= %(since)s AND status = 'differs'
+    WHERE account_id = %(account)s AND date_start >= %(first)s AND status = 'differs'
 """
 # A price of a result, where less is better: no other target says what is too dear.
 _TARGET = """

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, Severity, advice, money, named
 from meta_pipeline.advice.evidence import unusual_amount, unusually_low
-from meta_pipeline.advice.gates import reconciled, settled
+from meta_pipeline.advice.gates import one_currency, reconciled, settled
 from meta_pipeline.advice.known import Account, Entity
 from meta_pipeline.advice.thresholds import Thresholds
 
@@ -48,8 +48,18 @@ def _same_days(day: date, thresholds: Thresholds) -> list[date]:
     ]
 
 
-def _spend(account: Account, entity: Entity, thresholds: Thresholds) -> Iterator[Advice]:
+def _spend(account: Account, entity: Entity, thresholds: Thresholds) -> Iterator[Advice | NoAdvice]:
     day = account.yesterday
+    closed = one_currency(account, day - timedelta(days=_WEEK * _SAME_DAYS))
+    if closed is not None:
+        yield NoAdvice(
+            kind=Kind.ANOMALY,
+            entity_type=entity.entity_type,
+            entity_id=entity.entity_id,
+            gate=closed[0],
+            sentence=f"No advice on the spend of {day}: {closed[1]}.",
+        )
+        return
     usual = [
         entity.by_day[one].spend
         for one in _same_days(day, thresholds)

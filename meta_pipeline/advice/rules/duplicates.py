@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, Severity, advice, money, named
+from meta_pipeline.advice.gates import one_currency
 from meta_pipeline.advice.known import Account, Entity
 from meta_pipeline.advice.thresholds import Thresholds
 
@@ -41,7 +42,15 @@ def _advice(
     ads: list[Entity],
     adsets: list[Entity],
     spent: dict[str, float],
-) -> Advice:
+) -> Advice | NoAdvice:
+    if (closed := one_currency(account, account.today - timedelta(days=_WEEK))) is not None:
+        return NoAdvice(
+            kind=Kind.DUPLICATES,
+            entity_type="ad",
+            entity_id=ads[0].entity_id,
+            gate=closed[0],
+            sentence=f"No advice on the creative of the {named(ads[0])}: {closed[1]}.",
+        )
     total = sum(spent[one.entity_id] for one in ads)
     names = ", ".join(f"“{one.name or one.entity_id}”" for one in adsets[:4])
     return advice(

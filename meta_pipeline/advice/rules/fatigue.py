@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, Severity, advice, named
 from meta_pipeline.advice.evidence import dispersion, rate_fell
-from meta_pipeline.advice.gates import is_weighty, reconciled, unchanged
+from meta_pipeline.advice.gates import is_weighty, one_currency, reconciled, unchanged
 from meta_pipeline.advice.known import Account, Day, Entity
 from meta_pipeline.advice.thresholds import Thresholds
 
@@ -37,8 +37,10 @@ def fatigue(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdv
         sign = _sign(one, own, season.beside(one), thresholds)
         if sign is None and one.fatigue not in _METAS:
             continue
-        closed = reconciled(account, before, account.yesterday) or unchanged(
-            account, [one], thresholds
+        closed = (
+            one_currency(account, before)
+            or reconciled(account, before, account.yesterday)
+            or unchanged(account, [one], thresholds)
         )
         if closed is not None:
             yield NoAdvice(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, advice, money, named
-from meta_pipeline.advice.gates import is_weighty
+from meta_pipeline.advice.gates import is_weighty, one_currency
 from meta_pipeline.advice.known import Account
 from meta_pipeline.advice.thresholds import Thresholds
 
@@ -15,14 +15,24 @@ _WEEK = 7
 
 def learning_limited(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvice]:
     """Active ad sets whose learning stage is FAIL, which Ads Manager calls learning limited."""
+    since = account.today - timedelta(days=_WEEK)
     for one in account.of_type("adset"):
         if not one.is_active or one.learning is None or one.learning.stage != "FAIL":
             continue
         if not is_weighty(account, one, thresholds):
             continue
+        if (closed := one_currency(account, since)) is not None:
+            yield NoAdvice(
+                kind=Kind.LEARNING_LIMITED,
+                entity_type="adset",
+                entity_id=one.entity_id,
+                gate=closed[0],
+                sentence=f"No advice on the learning of the {named(one)}: {closed[1]}.",
+            )
+            continue
         needed = one.learning.events_needed or thresholds.learning_events
         within = one.learning.days_allowed or thresholds.learning_days
-        days = one.between(account.today - timedelta(days=_WEEK), account.yesterday)
+        days = one.between(since, account.yesterday)
         spent, made = sum(day.spend for day in days), sum(day.results for day in days)
         # Both as a rate: Meta's number of days is not always a week.
         daily, enough = made / _WEEK, needed / within
