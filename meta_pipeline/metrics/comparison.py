@@ -55,7 +55,9 @@ class Comparison:
     both_final: bool
     """Whether the ledger calls both readings final: nothing moved between them."""
     currency: str | None
-    """What the account's amounts are in."""
+    """What the day's amounts are stored in."""
+    has_two_currencies: bool
+    """Whether some of them are in another: no sum of them is an amount."""
     both_settled: bool
     """Whether both were read after Meta's 28 days: then nothing is late any more."""
 
@@ -133,6 +135,8 @@ def verdict(day: Comparison, tolerance_pct: Decimal) -> tuple[ComparisonOutcome,
         return _without_account_row(day)
     if not day.ad_rows and day.ads_fetched is None:
         return ComparisonOutcome.UNCHECKED, "The ad rows of this day were not fetched."
+    if day.has_two_currencies:
+        return ComparisonOutcome.UNCHECKED, _TWO_CURRENCIES
     # Before the readings' age: numbers that agree prove themselves, whenever they were read.
     agrees = day.agrees(tolerance_pct)
     if agrees or day.is_rounding:
@@ -213,4 +217,8 @@ def _reasons(day: Comparison) -> Iterator[str]:
         )
 
 
+_TWO_CURRENCIES = (
+    "Amounts of this day are stored in two currencies, since the account changed its own: nothing "
+    "can be compared. Sync the day again with --force."
+)
 _ONLY_CLICKS = "Only clicks differ: Meta took some of them back at one level. Sync with --force."

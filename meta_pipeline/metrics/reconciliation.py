@@ -25,7 +25,7 @@ COMPARED = ("purchases", "revenue", "leads", "registrations", "link_clicks")
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """One account and day, compared; amounts in major units of the account's currency."""
+    """One account and day, compared; amounts in major units of the currency it is stored in."""
 
     account_id: str
     date_start: date
@@ -191,7 +191,8 @@ _COMPARE = """
                coalesce(found.clicks_ads, 0)::bigint AS clicks_ads,
                coalesce(found.clicks_account, 0)::bigint AS clicks_account,
                coalesce(found.conversions, '{{}}') AS conversions,
-               known.currency,
+               coalesce(found.currency, known.currency) AS currency,
+               coalesce(found.least_currency <> found.most_currency, false) AS has_two_currencies,
                coalesce(ads.sync_run_id = account.sync_run_id, false) AS same_sync,
                coalesce(ads.is_final AND account.is_final, false) AS both_final,
                coalesce(
@@ -213,6 +214,11 @@ _COMPARE = """
                        AS impressions_account,
                    sum(f.clicks) FILTER (WHERE f.entity_type = 'ad') AS clicks_ads,
                    sum(f.clicks) FILTER (WHERE f.entity_type = 'account') AS clicks_account,
+                   coalesce(max(f.currency) FILTER (WHERE f.entity_type = 'account'),
+                            max(f.currency)) AS currency,
+                   -- What is nothing is so in any.
+                   min(f.currency) FILTER (WHERE f.spend <> 0) AS least_currency,
+                   max(f.currency) FILTER (WHERE f.spend <> 0) AS most_currency,
                    jsonb_build_object({conversions}) AS conversions
             FROM meta_ads.meta_insights AS f
             {joins}

@@ -22,6 +22,7 @@ from .question import Asked, Question, as_arrays
 class Contradiction:
     """One account and day; amounts in major units, differences are the account's minus the ads'.
 
+    `currency` is what the day is stored in, which may not be the account's of today.
     `conversions` are the metrics that differ, each with the number of the ads and the account's.
     """
 
@@ -136,10 +137,10 @@ def _days(some: list[Contradiction]) -> str:
 
 # Read within five minutes (300 s) counts as together, and half a cent or yen an amount as rounding:
 # as `comparison` has them, which has judged all but the days of `live`.
+_HALF_A_UNIT = f"CASE WHEN {{}} IN ({WITHOUT_MINOR_UNIT_SQL}) THEN 0.5 ELSE 0.005 END"
 _CONTRADICTED = f"""
     WITH asked AS (
-        SELECT one.*, CASE WHEN known.currency IN ({WITHOUT_MINOR_UNIT_SQL}) THEN 0.5
-                           ELSE 0.005 END AS half_a_unit
+        SELECT one.*, known.currency
         FROM unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
             AS one (account_id, since, until)
         LEFT JOIN meta_ads.meta_ad_accounts AS known USING (account_id)
@@ -159,7 +160,7 @@ _CONTRADICTED = f"""
     whole AS (
         SELECT own.account_id, own.date_start, coalesce(own.spend, 0) AS spend,
                coalesce(own.impressions, 0) AS impressions, coalesce(own.clicks, 0) AS clicks,
-               asked.half_a_unit
+               coalesce(own.currency, asked.currency) AS currency
         FROM asked
         JOIN meta_ads.meta_insights AS own ON own.entity_type = 'account'
             AND own.entity_id = asked.account_id AND own.date_stop = own.date_start
@@ -167,8 +168,9 @@ _CONTRADICTED = f"""
     ),
     -- Rows read after their comparison are looked at themselves: those of few days.
     live AS (
-        SELECT whole.account_id, whole.date_start, whole.spend, whole.half_a_unit,
-               whole.spend - ads.spend AS spend_apart,
+        SELECT whole.account_id, whole.date_start, whole.spend, whole.currency,
+               -- Of two currencies there is no difference.
+               CASE WHEN ads.are_in_another THEN 0 ELSE whole.spend - ads.spend END AS spend_apart,
                (whole.impressions - ads.impressions)::bigint AS impressions_apart,
                (whole.clicks - ads.clicks)::bigint AS clicks_apart,
                ads.rows AS ad_rows,
@@ -181,7 +183,8 @@ _CONTRADICTED = f"""
         CROSS JOIN LATERAL (
             SELECT count(*) AS rows, coalesce(sum(ad.spend), 0) AS spend,
                    coalesce(sum(ad.impressions), 0) AS impressions,
-                   coalesce(sum(ad.clicks), 0) AS clicks
+                   coalesce(sum(ad.clicks), 0) AS clicks,
+                   bool_or(ad.spend <> 0 AND ad.currency <> whole.currency) AS are_in_another
             FROM meta_ads.meta_insights AS ad
             WHERE ad.account_id = whole.account_id AND ad.date_start = whole.date_start
                 AND ad.entity_type = 'ad' AND ad.date_stop = ad.date_start
@@ -192,22 +195,23 @@ _CONTRADICTED = f"""
                   IS DISTINCT FROM ledger.fetched_at)
             AND ledger.ads_at IS NOT NULL
     )
-    SELECT found.account_id, found.date_start AS day, account.currency, found.spend_account,
-           found.spend_apart, found.impressions_apart, found.clicks_apart, found.conversions
+    SELECT account_id, date_start AS day, currency, spend_account, spend_apart, impressions_apart,
+           clicks_apart, conversions
     FROM (
-        SELECT account_id, date_start, spend AS spend_account, spend_apart, impressions_apart,
-               clicks_apart, NULL::jsonb AS conversions
+        SELECT account_id, date_start, currency, spend AS spend_account, spend_apart,
+               impressions_apart, clicks_apart, NULL::jsonb AS conversions
         FROM live
         WHERE (ad_rows = 0 AND (spend_apart <> 0 OR impressions_apart <> 0))
            OR (is_joint AND (impressions_apart <> 0 OR clicks_apart <> 0
-                             OR abs(spend_apart) > half_a_unit * (ad_rows + 1)))
+                             OR abs(spend_apart) > {_HALF_A_UNIT.format("currency")}
+                                                   * (ad_rows + 1)))
         UNION ALL
-        SELECT done.account_id, done.date_start, coalesce(done.spend_account, 0),
+        SELECT done.account_id, done.date_start, stored.currency, coalesce(done.spend_account, 0),
                -- Cents that rounding explains are not why the day differs: its conversions are.
                CASE WHEN done.impressions_account = done.impressions_ads
                          AND done.clicks_account = done.clicks_ads
                          AND abs(done.spend_account - done.spend_ads)
-                             <= asked.half_a_unit * (done.ad_rows + 1)
+                             <= {_HALF_A_UNIT.format("stored.currency")} * (done.ad_rows + 1)
                     THEN 0
                     ELSE coalesce(done.spend_account, 0) - coalesce(done.spend_ads, 0) END,
                coalesce(done.impressions_account, 0) - coalesce(done.impressions_ads, 0),
@@ -216,12 +220,21 @@ _CONTRADICTED = f"""
         FROM asked
         JOIN meta_ads.reconciliations AS done ON done.account_id = asked.account_id
             AND done.date_start BETWEEN asked.since AND asked.until
+        LEFT JOIN whole ON whole.account_id = done.account_id AND whole.date_start = done.date_start
+        CROSS JOIN LATERAL (
+            -- Where Meta gave no row of the account's own, its ads say it.
+            SELECT coalesce(
+                whole.currency,
+                (SELECT max(made.currency) FROM meta_ads.campaign_rollups AS made
+                 WHERE made.account_id = done.account_id AND made.date_start = done.date_start),
+                asked.currency
+            ) AS currency
+        ) AS stored
         WHERE done.status = 'differs' AND NOT EXISTS (
             SELECT FROM live
             WHERE live.account_id = done.account_id AND live.date_start = done.date_start
                 AND (live.is_joint OR live.ad_rows = 0)
         )
     ) AS found
-    LEFT JOIN meta_ads.meta_ad_accounts AS account ON account.account_id = found.account_id
-    ORDER BY found.date_start, found.account_id
+    ORDER BY date_start, account_id
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -245,3 +246,69 @@ def test_a_preset_range_is_looked_at_in_each_accounts_zone(
         warehouse, account=None, metrics=["spend"], date_range="yesterday", now=NOW, by=["account"]
     )
     assert answer.attrs["completeness"]["contradicted_days"] == {ACCOUNT: [str(ago(1))]}
+
+
+@pytest.mark.parametrize("is_compared", [False, True])
+@pytest.mark.parametrize("has_own_row", [True, False])
+def test_what_is_missing_is_told_in_the_currency_of_its_day(
+    rows: Rows, warehouse: Warehouse, is_compared: bool, has_own_row: bool
+) -> None:
+    """The account is in EUR by now; the days were read while it was in JPY."""
+    rows.tree()
+    read_day(rows)
+    rows.insight("a1", DAY, spend=500, impressions=40, currency="JPY")
+    if has_own_row:
+        rows.insight(ACCOUNT, DAY, level="account", spend=2500, impressions=90, currency="JPY")
+    rollup(rows.connection, ACCOUNT)
+    if is_compared:
+        assert reconcile(rows, DAY, DAY).status is ComparisonOutcome.DIFFERS
+    elif not has_own_row:
+        return  # without either there is nothing to say
+    notes = ask(warehouse, "clicks", date_range=(DAY, DAY)).attrs["notes"]
+    said = "row has 2,000.00 JPY that no ad" if has_own_row else "ad rows have 500.00 JPY more than"
+    assert any(said in one for one in notes), notes
+
+
+@pytest.mark.parametrize("is_compared", [False, True])
+@pytest.mark.parametrize(
+    ("today", "held", "apart", "is_rounding"),
+    [
+        ("EUR", "JPY", "1", True),
+        ("EUR", "JPY", "2", False),
+        ("JPY", "EUR", "0.01", True),
+        ("JPY", "EUR", "0.02", False),
+    ],
+)
+def test_rounding_is_that_of_the_currency_of_its_day(
+    rows: Rows, warehouse: Warehouse, is_compared: bool, today: str, held: str, apart: str,
+    is_rounding: bool,
+) -> None:  # fmt: skip
+    rows.account(currency=today)
+    rows.tree()
+    rows.insight("a1", DAY, spend=500, impressions=40, currency=held)
+    read_day(rows, spend=500 + Decimal(apart), impressions=40, currency=held)
+    rollup(rows.connection, ACCOUNT)
+    if is_compared:
+        status = ComparisonOutcome.ROUNDING if is_rounding else ComparisonOutcome.DIFFERS
+        assert reconcile(rows, DAY, DAY).status is status
+    notes = ask(warehouse, "clicks", date_range=(DAY, DAY)).attrs["notes"]
+    assert any("that no ad row explains" in one for one in notes) is not is_rounding
+
+
+@pytest.mark.parametrize("is_compared", [False, True])
+@pytest.mark.parametrize("spend", [7, 0])
+def test_amounts_of_two_currencies_are_not_held_against_each_other(
+    rows: Rows, warehouse: Warehouse, is_compared: bool, spend: int
+) -> None:
+    """The day was read again in EUR; an ad that is gone kept what it had in JPY."""
+    rows.tree()
+    rows.insight("a1", DAY, spend=5, impressions=40, currency="EUR")
+    rows.insight("a2", DAY, spend=spend, impressions=0, currency="JPY")
+    read_day(rows, spend=5, impressions=40, currency="EUR")
+    rollup(rows.connection, ACCOUNT)
+    if is_compared:
+        found = reconcile(rows, DAY, DAY)
+        assert ("two currencies" in found.explanation) is bool(spend)
+        assert found.status is (ComparisonOutcome.UNCHECKED if spend else ComparisonOutcome.MATCH)
+    notes = ask(warehouse, "clicks", date_range=(DAY, DAY)).attrs["notes"]
+    assert not any("account row" in one for one in notes)
