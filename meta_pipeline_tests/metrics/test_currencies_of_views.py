@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from meta_pipeline.metrics import rollup
+from meta_pipeline.metrics import reconcile, rollup
 from meta_pipeline.metrics.kpi import KPIs, PacingState, Verdict
 from meta_pipeline.warehouse import Warehouse
 
@@ -125,6 +125,24 @@ def test_the_tree_and_the_overview(rows: Rows, held: Held) -> None:
     assert (row["roas_7d"] is None) == (not row["spend_7d"])
 
 
+def test_what_no_ad_explains(rows: Rows, held: Held) -> None:
+    """One unit of each day, in the currency that the account's own row of the day is in."""
+    for days in DAYS:
+        parts = [part for (_, back), part in held.items() if back == days]
+        spend = sum(spend for spend, _ in parts)
+        rows.insight(
+            ACCOUNT, ago(days), level="account", spend=spend + 1, impressions=500, clicks=50,
+            currency=parts[0][1],
+        )  # fmt: skip
+        for dataset in ("insights_ad", "insights_account"):
+            rows.fetched([ago(days)], dataset=dataset, sync="s")
+    reconcile(rows.connection, ACCOUNT, ago(60), ago(0))
+    row = read(rows, "account_overview", "account_id")[ACCOUNT]
+    lately = {back: currency for (_, back), (_, currency) in held.items() if 1 <= back <= 30}
+    expected = None if "JPY" in lately.values() else len(lately)
+    assert row["unexplained_spend_30d"] == expected
+
+
 def test_a_day_of_the_account(rows: Rows, held: Held) -> None:
     # A day whose campaigns were read before and after the change.
     rows.connection.execute(
@@ -132,7 +150,15 @@ def test_a_day_of_the_account(rows: Rows, held: Held) -> None:
         " WHERE campaign_id = 'c2' AND date_start = %s",
         (ago(3),),
     )
+    rows.connection.execute(
+        "UPDATE meta_ads.metric_definitions SET unit = 'currency' WHERE metric_key = 'searches'"
+    )
+    rows.connection.execute(
+        "UPDATE meta_ads.campaign_rollups"
+        """ SET other_metrics = '{"searches": 2.5, "contacts": 1}'"""
+    )
     for day, row in read(rows, "daily_account_metrics", "date_start").items():
+        assert row["other_metrics"] == {"searches": None if day == ago(3) else 5, "contacts": 2}
         spend = sum(held[ad, days][0] for ad in ADS for days in DAYS if ago(days) == day)
         assert (row["spend"], row["revenue"]) == (
             (None, None) if day == ago(3) else (spend, 2 * spend)

@@ -69,7 +69,7 @@ SELECT
     ledger.data_as_of,
     coalesce(ledger.settling_days, 0) AS settling_days,
     30 - coalesce(ledger.days_of_30, 0) AS unfinished_days,
-    coalesce(proof.unexplained_spend_30d, 0) AS unexplained_spend_30d
+    nullif(coalesce(proof.unexplained_spend_30d, 0), 'NaN') AS unexplained_spend_30d
 FROM (
     SELECT
         known.*,
@@ -125,8 +125,14 @@ LEFT JOIN LATERAL (
     WHERE day.account_id = account.account_id AND day.dataset = 'insights_ad'
 ) AS ledger ON true
 LEFT JOIN LATERAL (
-    SELECT sum(day.spend_account - day.spend_ads) AS unexplained_spend_30d
+    SELECT
+        sum(meta_ads.amount_in(
+            account.currency, day.spend_account - day.spend_ads, own.currency
+        )) AS unexplained_spend_30d
     FROM meta_ads.reconciliations AS day
+    LEFT JOIN meta_ads.meta_insights AS own -- which says what currency the day is in
+        ON own.entity_type = 'account' AND own.entity_id = day.account_id
+        AND own.date_start = day.date_start AND own.date_stop = day.date_start
     WHERE day.account_id = account.account_id AND day.status = 'differs'
         AND day.spend_account > day.spend_ads
         AND day.date_start BETWEEN account.today - 30 AND account.today - 1
