@@ -107,6 +107,26 @@ def test_what_is_no_finite_number_is_null_in_json(
     assert found[:3] == [None, {"k": None}, None]
 
 
+DIGITS = "12345678901234567890.12345678901234567890"
+
+
+@pytest.mark.parametrize(
+    ("value", "beside"),
+    [
+        ([Decimal(DIGITS), "half \ud83d"], "half \ufffd"),
+        ([Decimal(DIGITS), {"half \ud83d": 1, 2: None}], {"half \ufffd": 1, "2": None}),
+        ([Decimal(DIGITS), 2**70], 2**70),
+        (f'[{DIGITS}, "whole \\ud83d\\ude02"]'.encode(), "whole \N{FACE WITH TEARS OF JOY}"),
+        (f'[{DIGITS}, "half \\ud83d \\\\ud83d"]'.encode(), "half \ufffd \\ud83d"),
+    ],
+)
+def test_what_stands_beside_odd_text_loses_no_digit(
+    table: psycopg.Connection[Any], value: Any, beside: Any
+) -> None:
+    psycopg.types.json.set_json_loads(partial(json.loads, parse_float=Decimal), table)
+    assert one(table, j=value)[0] == [[Decimal(DIGITS), beside]]
+
+
 @given(st.lists(st.text(alphabet='\n\r\t\\\x0b\x0c\x1c\x85\u2028a"', max_size=6), min_size=2))
 def test_halves_are_the_same_rows(texts: list[str]) -> None:
     columns = ["a", "j"]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -44,7 +44,7 @@ OnCleaned = Callable[[Cleaned], None]
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 # An escaped NUL: an odd number of backslashes; an even one is backslashes, and then a word.
 _NUL_IN_JSON = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
-_SURROGATE_IN_JSON = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE_IN_JSON = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89a-fA-F][0-9a-fA-F]{2})")
 # Keys that are numbers become text; without it orjson refuses the whole value.
 _JSON_OPTIONS = orjson.OPT_NON_STR_KEYS
 
@@ -147,8 +147,11 @@ class CopyText:
             text = kept
             self._report(index, "nul_character", text, row)
         if _SURROGATE_IN_JSON.search(text):
-            # Escaped surrogates appear only in JSON we were handed or in what orjson refused.
-            text, is_lossy = _mend(json.dumps(json.loads(text), ensure_ascii=False))
+            # Escaped surrogates appear only in JSON we were handed or in what orjson refused. They
+            # are mended where they stand: read and written again, numbers would lose digits.
+            text, is_lossy = _mend(
+                _SURROGATE_IN_JSON.sub(lambda one: one[1] + chr(int(one[2], 16)), text)
+            )
             if is_lossy:
                 self._report(index, "lone_surrogate", text, row)
         return text.translate(_ESCAPES)
@@ -191,28 +194,28 @@ def _jsons(column: Column) -> Texts:
 def _json(value: object) -> str:
     if type(value) is bytes:
         return value.decode("utf-8", "surrogatepass")
-    shallow = cut(value)
-    try:
-        return orjson.dumps(shallow, default=_json_default, option=_JSON_OPTIONS).decode()
-    except TypeError:
-        # Half surrogates and integers beyond 64 bits: rare, and the standard library takes them.
-        text = json.dumps(shallow, default=_plain_default)
-        # It writes Infinity and NaN, which are no JSON; orjson writes null, and so do we.
-        return json.dumps(json.loads(text, parse_constant=lambda _: None))
+    return _piecewise(cut(value))
+
+
+def _piecewise(value: Any) -> str:
+    """JSON of what orjson may refuse: each piece that it takes is written by it, to the digit."""
+    with suppress(TypeError):
+        return orjson.dumps(value, _json_default, _JSON_OPTIONS).decode()
+    if isinstance(value, dict):
+        # A key is text, whatever it was.
+        keys = (key if key.startswith('"') else f'"{key}"' for key in map(_piecewise, value))
+        pairs = zip(keys, map(_piecewise, value.values()), strict=True)
+        return f"{{{','.join(map(':'.join, pairs))}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_piecewise, value))}]"
+    # Half surrogates and integers beyond 64 bits: rare, and the standard library takes them.
+    return json.dumps(value, default=_json_default)
 
 
 def _json_default(value: Any) -> Any:
     if isinstance(value, Decimal):
         # Digit by digit: as a float an amount would lose some, and jsonb keeps all of them.
         return orjson.Fragment(str(value)) if value.is_finite() else None
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
-
-
-def _plain_default(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, date):
-        return value.isoformat()
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
