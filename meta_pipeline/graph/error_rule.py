@@ -118,7 +118,9 @@ def token(
     )
 
 
-def denied(code: int, subcode: int | None, meaning: str, next_step: str, **more: str) -> ErrorRule:
+def denied(
+    code: int, subcode: int | None, meaning: str, next_step: str, *, text: str | None = None
+) -> ErrorRule:
     """Not for this token: raises PermissionDenied."""
     return ErrorRule(
         code,
@@ -127,7 +129,7 @@ def denied(code: int, subcode: int | None, meaning: str, next_step: str, **more:
         meaning,
         next_step,
         error=errors.PermissionDenied,
-        text=more.get("text"),
+        text=text,
     )
 
 
