@@ -59,8 +59,9 @@ class Choice:
     """What one look at the fleet came to.
 
     `skipped` says for every other account why not, as `<kind>: <sentence>`. `cursor` is that of
-    rotation, an account id; other policies hand it on. `next_at` is when a turn comes next, None
-    when nothing is waited for, and `next_account` whose, where it is to come.
+    rotation, an account id; other policies hand it on. `next_at` is when a turn comes next and
+    `next_account` whose: now, where somebody is due and not picked; both None when nothing is
+    waited for.
     """
 
     picks: tuple[Pick, ...]
@@ -68,7 +69,8 @@ class Choice:
     cursor: str | None = None
     next_at: datetime | None = None
     next_account: str | None = None
-    # Whether all who are due lack what never came: their newest days, or the days before them.
+    # Whether there are accounts due, all of which lack what never came: their newest days, or the
+    # days before them.
     is_fill: bool = False
 
 
@@ -123,15 +125,16 @@ class _Chooser:
         newest_days = self.rules.newest_days if is_part else None
         picks = tuple(self._pick(each, late, newest_days) for each in ordered[:places])
         skipped |= {each.state.account_id: each for each in ordered[places:]}
-        next_at = next_up.due_at if next_up else None
+        next_up = ordered[places] if len(ordered) > places else next_up
         moves = picks and self.policy is Policy.ROTATION
         return Choice(
             picks,
             Skipped(skipped, self.now, self.rules.fresh),
             picks[-1].account_id if moves else self.cursor,
-            self.now if len(due) > places else next_at,
+            max(next_up.due_at, self.now) if next_up else None,
             next_up.state.account_id if next_up else None,
-            all(
+            bool(due)
+            and all(
                 is_part if each.state.is_first_sync else each.is_for_history(self.now)
                 for each in due
             ),

@@ -315,6 +315,20 @@ def test_the_next_turn_is_really_next(fleet: list[AccountState], policy: Policy)
     assert choose(fleet, at, policy, limit=99).picks
 
 
+@LESS
+@given(any_fleet(), st.sampled_from(Policy), st.integers(0, 5))
+def test_whose_turn_is_next_and_when_are_told_of_one_account(
+    fleet: list[AccountState], policy: Policy, limit: int
+) -> None:
+    choice = choose(fleet, NOW, policy, limit=limit)
+    assert (choice.next_at is None) == (choice.next_account is None)
+    if choice.next_at is None or choice.next_account is None:
+        return
+    assert choice.next_account in choice.skipped
+    alone = [state for state in fleet if state.account_id == choice.next_account]
+    assert picked(choose(alone, choice.next_at, policy)) == [choice.next_account]
+
+
 @pytest.mark.parametrize("policy", list(Policy))
 def test_ten_times_the_accounts_take_ten_times_the_steps(policy: Policy) -> None:
     fleet = [

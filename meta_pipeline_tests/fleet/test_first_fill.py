@@ -128,6 +128,14 @@ def test_a_short_backfill_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
+def test_a_fleet_of_which_nobody_is_due_is_not_being_filled(policy: Policy) -> None:
+    for fleet in ([], [aged(1, minutes=1)]):
+        choice = choose(fleet, NOW, policy)
+        assert (choice.picks, choice.is_fill) == ((), False)
+    assert choose([history(1, minutes=1)], NOW, policy).is_fill
+
+
+@pytest.mark.parametrize("policy", POLICIES)
 def test_history_is_due_at_once_after_the_newest_days(policy: Policy) -> None:
     (pick,) = choose([history(1, minutes=1)], NOW, policy).picks
     assert (pick.parts, pick.days) == (frozenset({DuePart.INSIGHTS}), "last 90 days")
