@@ -57,7 +57,7 @@ class AlertStore:
         self._connection = connection
 
     def replace(self, source: str, conditions: Iterable[Condition], now: datetime) -> None:
-        """Take down the whole truth of one source: what it no longer names is over."""
+        """Record the whole truth of one source: what it no longer names is over."""
         current = {condition.key: condition for condition in conditions}
         self._note(source, current.values(), now)
         self._connection.execute(_RESOLVE_OTHERS, (now, now, source, list(current)))

@@ -69,7 +69,7 @@ class Ticks:
         return str(done.skip_message)
 
     @property
-    def taken_down(self) -> list[str]:
+    def recorded(self) -> list[str]:
         with psycopg.connect(self.database_url) as connection:
             rows = connection.execute(
                 "SELECT cause FROM meta_ads.alerts WHERE source = 'runs' ORDER BY cause"
@@ -114,7 +114,7 @@ def test_a_failing_account_is_told_and_told_again_when_it_is_well(
         with sync(stand, stand.closed) as result:
             assert not result.success
         ticks.look()
-        assert ticks.taken_down == []
+        assert ticks.recorded == []
     with psycopg.connect(stand.database_url) as connection:
         connection.execute(
             "INSERT INTO meta_ads.meta_ad_accounts"
@@ -145,7 +145,7 @@ def test_a_run_that_nothing_explains_is_told_with_its_link_and_ends_when_the_job
     ticks: Ticks, slack: Hook, stand: Stand
 ) -> None:
     result = broken_job.execute_in_process(instance=ticks.instance, raise_on_error=False)
-    assert "1 failed run looked at, 1 taken down" in ticks.look()
+    assert "1 failed run looked at, 1 recorded in the alerts" in ticks.look()
     ticks.tick()
     (text,) = slack.texts
     assert "Run failed: maintenance" in text
@@ -165,7 +165,7 @@ def test_a_run_that_dagster_starts_again_is_not_told_yet(ticks: Ticks, slack: Ho
         instance=ticks.instance, raise_on_error=False, tags={"dagster/will_retry": "true"}
     )
     assert result.run_id
-    assert "1 failed run looked at, 0 taken down" in ticks.look()
+    assert "1 failed run looked at, 0 recorded in the alerts" in ticks.look()
     ticks.tick()
     assert slack.posted == []
 

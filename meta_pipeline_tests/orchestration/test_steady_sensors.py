@@ -29,6 +29,7 @@ from sqlalchemy import text
 
 from meta_pipeline.alerts import ConditionKind
 from meta_pipeline.definitions import defs
+from meta_pipeline.orchestration.failures import runs
 from meta_pipeline.orchestration.failures.runs import UNREADABLE
 from meta_pipeline.orchestration.failures.ticks import failing_ticks
 from meta_pipeline.orchestration.resources import WarehouseResource, utc_now
@@ -134,7 +135,7 @@ def change(ticks: Ticks, statement: str, run_id: str) -> None:
 
 KINDS = (explained, unexplained, retried, vanished, unreadable_run, unreadable_event)
 TOLD = {unexplained: "its worker is gone", unreadable_run: UNREADABLE, unreadable_event: UNREADABLE}
-"""What is taken down of each; failures of one job are one problem, and so are those of none."""
+"""What is recorded of each; failures of one job are one problem, and so are those of none."""
 
 
 RING = [*zip(KINDS, (*KINDS[1:], KINDS[0]), strict=True)]
@@ -157,15 +158,26 @@ def test_every_order_of_outcomes_in_one_tick(
         said = ticks.look()
         assert "2 failed runs looked at" in said, pair
         expected = {TOLD[one] for one in pair if one in TOLD}
-        assert len(ticks.taken_down) == len(expected), pair
-        assert all(any(word in cause for cause in ticks.taken_down) for word in expected), pair
+        assert len(ticks.recorded) == len(expected), pair
+        assert all(any(word in cause for cause in ticks.recorded) for word in expected), pair
         assert "No run has failed" in ticks.look()
 
 
 def test_a_step_that_cannot_be_read_hides_no_run(ticks: Ticks) -> None:
     unreadable_step(ticks)
     unexplained(ticks)
-    assert "2 failed runs looked at, 2 taken down" in ticks.look()
+    assert "2 failed runs looked at, 2 recorded in the alerts" in ticks.look()
+
+
+def test_a_tick_looks_at_no_more_runs_than_it_may_however_many_cannot_be_read(
+    ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "RUNS_A_TICK", 4)
+    for happen in (unexplained, unreadable_event, unexplained) * 3:
+        happen(ticks)
+    looks = [ticks.look().partition(" looked at")[0] for _ in range(4)]
+    assert looks[:3] == ["4 failed runs", "4 failed runs", "1 failed run"]
+    assert "No run has failed" in looks[3]
 
 
 def test_a_database_that_is_away_loses_no_failure(
@@ -178,7 +190,7 @@ def test_a_database_that_is_away_loses_no_failure(
         ticks.look()
     assert ticks.cursor == before
     monkeypatch.setenv("DATABASE_URL", ticks.database_url)
-    assert "1 taken down" in ticks.look()
+    assert "1 recorded in the alerts" in ticks.look()
 
 
 def test_a_cursor_that_cannot_be_read_begins_anew(ticks: Ticks) -> None:
@@ -186,13 +198,13 @@ def test_a_cursor_that_cannot_be_read_begins_anew(ticks: Ticks) -> None:
         ticks.cursor = cursor
         assert "from now on" in ticks.look()
         unexplained(ticks)
-        assert "1 taken down" in ticks.look()
+        assert "1 recorded in the alerts" in ticks.look()
 
 
 def test_the_cursor_of_the_version_before_is_gone_on_from(ticks: Ticks) -> None:
     ticks.cursor = f'{{"__class__": "RunStatusSensorCursor", "record_id": {ticks.cursor}}}'
     unexplained(ticks)
-    assert "1 taken down" in ticks.look()
+    assert "1 recorded in the alerts" in ticks.look()
 
 
 TYPED: list[dict[str, object]] = [

@@ -1,4 +1,4 @@
-"""Sensor `failed_runs`: takes down each run that failed and that no record of a sync explains.
+"""Sensor `failed_runs`: records each run that failed and that no record of a sync explains.
 
 Not a `run_failure_sensor`: that refuses a tick in which one run is skipped and another is not,
 forgets the run it stumbled over, and stands still for ever before an event that cannot be read.
@@ -55,8 +55,8 @@ class Failures:
             return "No run has failed since the last look."
         runs = times(self.seen, "failed run")
         return (
-            f"{runs} looked at, {len(self.conditions)} taken down; the rest is told by the record "
-            "of its sync, or Dagster starts it again by itself."
+            f"{runs} looked at, {len(self.conditions)} recorded in the alerts; the rest is told by "
+            "the record of its sync, or Dagster starts it again by itself."
         )
 
 
@@ -136,27 +136,30 @@ def _events(
     instance: dg.DagsterInstance, last_id: int
 ) -> Iterator[tuple[int, dg.EventLogRecord | None]]:
     """Id and event of each failure after `last_id`; None for one that cannot be read."""
+    left = RUNS_A_TICK
     for _ in range(UNREADABLE_A_TICK):
         broken: int | None = None
         try:
-            records = _fetch(instance, after=last_id)
+            records = _fetch(instance, left, after=last_id)
         except Exception:  # Dagster cannot read one of them back, and then gives none
-            broken = _unreadable(instance, last_id)
-            records = _fetch(instance, after=last_id, before=broken)
+            broken = _unreadable(instance, left, last_id)
+            records = _fetch(instance, left, after=last_id, before=broken)
         yield from ((record.storage_id, record) for record in records)
         if broken is None:
             return
         yield broken, None
-        last_id = broken
+        last_id, left = broken, left - len(records) - 1
+        if not left:
+            return
 
 
-def _unreadable(instance: dg.DagsterInstance, last_id: int) -> int:
+def _unreadable(instance: dg.DagsterInstance, limit: int, last_id: int) -> int:
     """Id of the first failure after `last_id` that cannot be read, found by halving."""
     low, high = last_id + 1, newest_event(instance)
     while low < high:
         middle = (low + high) // 2
         try:
-            _fetch(instance, after=last_id, before=middle + 1)
+            _fetch(instance, limit, after=last_id, before=middle + 1)
         except Exception:  # it is among these
             high = middle
         else:
@@ -165,11 +168,11 @@ def _unreadable(instance: dg.DagsterInstance, last_id: int) -> int:
 
 
 def _fetch(
-    instance: dg.DagsterInstance, *, after: int, before: int | None = None
+    instance: dg.DagsterInstance, limit: int, *, after: int, before: int | None = None
 ) -> Sequence[dg.EventLogRecord]:
     asked = RunStatusChangeRecordsFilter(
         event_type=dg.DagsterEventType.RUN_FAILURE,
         after_storage_id=after,
         before_storage_id=before,
     )
-    return instance.fetch_run_status_changes(asked, limit=RUNS_A_TICK, ascending=True).records
+    return instance.fetch_run_status_changes(asked, limit=limit, ascending=True).records
