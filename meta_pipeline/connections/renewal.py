@@ -19,8 +19,9 @@ from .state import ConnectionKind, ConnectionState, is_due, state_at
 
 # Tried, not waited for: two renewals at once would exchange one token twice.
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('meta_ads:connection:' || %s, 0))"
-_REVOCABLE = (ConnectionKind.SYSTEM_USER, ConnectionKind.BUSINESS_INTEGRATION)
-"""Meta documents how one token of these is ended; a person's could end the app's access too."""
+_OF_SYSTEM_USERS = (ConnectionKind.SYSTEM_USER, ConnectionKind.BUSINESS_INTEGRATION)
+"""Kinds whose token is a system user's. Meta renews such a one in a form of its own, and documents
+how it is ended alone; to end a person's could end the app's access too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ def _exchanged(connections: Connections, row: ConnectionRow, current: str) -> st
             "or add a new token with `meta-pipeline connections add --paste`."
         )
     with connections.access.client(current, app_id=row.app_id) as client:
-        new = client.exchange_token(app_id=row.app_id, of_system_user=row.kind in _REVOCABLE)
+        is_of_system_user = row.kind in _OF_SYSTEM_USERS
+        new = client.exchange_token(app_id=row.app_id, of_system_user=is_of_system_user)
     # Meta gives it once: lost here, it would live on unknown to anybody.
     connections.keep_token(row, new.value, "next")
     return new.value
@@ -98,8 +100,11 @@ def _checked(connections: Connections, row: ConnectionRow, new: str) -> TokenInf
         problem = f"The renewed token lacks {', '.join(sorted(missing))}."
     # Without a later end nothing is won, and a swap can only go wrong.
     elif before is None or (info.expires_at is not None and info.expires_at <= before):
-        ends = "never" if info.expires_at is None else f"on {minute(info.expires_at)}"
-        problem = f"Meta gave a token that lives no longer: it ends {ends}."
+        ends = ["never" if end is None else minute(end) for end in (info.expires_at, before)]
+        problem = (
+            "Meta's new token does not last longer than the old one "
+            f"(expires: {ends[0]}; the old one: {ends[1]})."
+        )
     else:
         return info
     connections.warehouse.connections.drop_tokens(row.connection_id, ["next"])
@@ -131,7 +136,7 @@ def _swapped(
         # All in one transaction: there is a token in use at every moment.
         store.drop_tokens(row.connection_id, ["next"], connection)
         connections.keep_token(row, new, "current", connection)
-        if old != new and row.kind in _REVOCABLE:
+        if old != new and row.kind in _OF_SYSTEM_USERS:
             connections.keep_token(row, old, "previous", connection)
         detail = {"expires_at": None if info.expires_at is None else info.expires_at.isoformat()}
         connections.record(renewed, "renewed", detail, connection)
@@ -154,7 +159,7 @@ def revoke_previous(connections: Connections, row: ConnectionRow) -> str | None:
 
 def _revoke_previous(connections: Connections, row: ConnectionRow, old: str | None) -> str | None:
     """End the token that was replaced; why it still lives, if it does: tried again next time."""
-    if old is None or row.kind not in _REVOCABLE:
+    if old is None or row.kind not in _OF_SYSTEM_USERS:
         return None
     if not connections.access.knows_app(row.app_id):
         return "The old token lives until its own end: revoking it takes META_APP_SECRET."

@@ -168,13 +168,29 @@ def test_a_new_token_that_is_no_better_is_dropped(place: Place) -> None:
         ({"scopes": frozenset({"ads_read"})}, "lacks business_management"),
         ({"user_id": "999"}, "belongs to somebody else"),
         ({"invalid": "revoked"}, "invalid"),
-        ({"expires_at": place.clock.now() + timedelta(days=3)}, "lives no longer"),
+        ({"expires_at": place.clock.now() + timedelta(days=3)}, "does not last longer than"),
     ):
         given(**changes)
         renewal = place.renew(row)
         assert said in str(renewal.problem)
         assert stored(place, row) == {"current": old}
     assert place.works(old)
+
+
+def test_a_new_token_that_lasts_no_longer_is_told_with_both_ends(place: Place) -> None:
+    row = place.book.add(place.issue(expires_in_seconds=None))
+    exchange = place.sim.tokens.exchange
+
+    def endless(value: str, **more: Any) -> dict[str, Any]:
+        body = exchange(value, **more)
+        place.sim.tokens._change(body["access_token"], expires_at=None)
+        return body
+
+    place.sim.tokens.exchange = endless  # type: ignore[method-assign]
+    assert place.renew(row, force=True).problem == (
+        "Meta's new token does not last longer than the old one "
+        "(expires: never; the old one: never)."
+    )
 
 
 def test_the_same_token_given_back_is_never_revoked(place: Place) -> None:
