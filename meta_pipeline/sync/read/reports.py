@@ -21,6 +21,7 @@ from meta_pipeline.graph import (
 )
 from meta_pipeline.sync.plan.window import Window
 from meta_pipeline.warehouse import PendingReport, PendingReports
+from meta_pipeline.words import duration
 
 from .insights_query import SMALLEST_PAGE
 
@@ -100,8 +101,13 @@ class ReportReader:
             if status.done or status.error is not None:
                 break
             stood = watch.saw(status)
-            if stood >= self.patience or status.checked_at - since >= longest:
-                self._leave(report, kept, status, window, stood=stood, may_stall=may_stall)
+            # One that still moves is not said to stand.
+            if stood >= self.patience:
+                why = f"no further than {duration(stood)} ago"
+                self._leave(report, kept, status, window, why, may_stall=may_stall)
+            if (lasted := status.checked_at - since) >= longest:
+                why = f"not done after {duration(lasted)} of waiting"
+                self._leave(report, kept, status, window, why, may_stall=may_stall)
             if waited < _LONG_WAIT_SECONDS <= waited + pause:
                 logger.info(
                     "%s: waiting for report %s of %s, which is at %d %%",
@@ -125,12 +131,11 @@ class ReportReader:
         kept: PendingReport,
         status: ReportStatus,
         window: Window,
+        why: str,
         *,
-        stood: timedelta,
         may_stall: bool,
     ) -> None:
-        minutes = stood.total_seconds() / 60
-        text = f"report {report.id} is at {status.percent} %, no further than {minutes:.0f} min ago"
+        text = f"report {report.id} is at {status.percent} %, {why}"
         facts: Any = {"account_id": self.account_id, "endpoint_key": window.dataset.endpoint_key}
         logger.info("%s: %s: left", self.account_id, text)
         moved = status.percent > kept.progress_pct

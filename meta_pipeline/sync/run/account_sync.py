@@ -26,7 +26,6 @@ from meta_pipeline.sync.read.entities import EdgeReader
 from meta_pipeline.sync.read.insights import ends_all
 from meta_pipeline.sync.read.recommendations import REFUSALS
 from meta_pipeline.sync.read.refusals import Refusals
-from meta_pipeline.sync.rows.datasets import daily
 from meta_pipeline.sync.rows.entity_mapping import Source
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
@@ -233,7 +232,7 @@ class AccountSync:
     def _take(self, one: Slice, fetch: ParallelFetch) -> None:
         self.writer.write(one)
         # They prove the others and are counted apart: nobody should see a row of spend twice.
-        if one.message.startswith(f"{daily('account').name} "):
+        if one.window is not None and one.window.dataset.is_proof:
             self._account_rows += one.read
         self.report(self.progress(str(one.part), one.message))
         # Without the budget: it weighed the whole plan before, and only meters stop it half-way.

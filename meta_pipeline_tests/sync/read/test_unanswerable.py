@@ -298,22 +298,24 @@ def test_a_report_is_judged_by_progress_not_by_age(four: Lab) -> None:
 def test_a_report_that_moves_and_is_not_done_frees_its_worker(four: Lab, moves: str) -> None:
     _slow_pages(four)
     four.sim.reports.plan_next(Plan.after(10_000))
-    if moves == "back and forth":
-        turns = cycle([False, True])
-        for percent in (10, 11):
-            body = json.dumps({"async_status": "Job Running", "async_percent_completion": percent})
-            four.sim.fail(
-                "GET",
-                "/1490000000000001",
-                with_=Fault.wrong_shape(body),
-                times=None,
-                until=(lambda _: next(turns)) if percent == 10 else None,
-            )
+    stands = moves == "back and forth"
+    turns = cycle([False, True])
+    for percent in (10, 11) if stands else range(1, 99):
+        body = json.dumps({"async_status": "Job Running", "async_percent_completion": percent})
+        four.sim.fail(
+            "GET",
+            "/1490000000000001",
+            with_=Fault.wrong_shape(body),
+            on_call=None if stands else 3 * percent,
+            times=None if stands else 3,
+            until=(lambda _: next(turns)) if stands and percent == 10 else None,
+        )
     started = four.clock.now()
     record = four.sync(parts=NUMBERS, since=four.today() - timedelta(days=2))
     assert record.status is Status.PARTIAL
-    assert "its id is kept for the next sync" in (record.error_summary or "")
-    longest = timedelta(minutes=6 if moves == "back and forth" else 65)
+    why = "no further than 3 min ago" if stands else "not done after 1 h of waiting"
+    assert f"%, {why}; its id is kept for the next sync" in (record.error_summary or "")
+    longest = timedelta(minutes=6 if stands else 65)
     assert four.clock.now() - started < longest
     assert four.sim.journal.count(method="POST") == 1
 
