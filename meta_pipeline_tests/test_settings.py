@@ -73,6 +73,15 @@ def test_a_secret_may_come_as_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert Settings.load().require_token() == "T0PSECRET"
 
 
+def test_a_value_in_a_file_may_begin_with_a_byte_order_mark(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    accounts = tmp_path / "accounts"
+    accounts.write_text("act_1,act_2\r\n", encoding="utf-8-sig")
+    monkeypatch.setenv("META_INCLUDE_ACCOUNTS_FILE", str(accounts))
+    assert Settings.load().included == {"act_1", "act_2"}
+
+
 def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("META_ACCESS_TOKEN_FILE", "/nowhere/token")
     with pytest.raises(SettingsError, match="META_ACCESS_TOKEN_FILE points to /nowhere/token"):

@@ -146,6 +146,12 @@ def test_a_file_of_any_shape_is_refused_in_a_sentence(tmp_path: Path, text: str)
         load(file)
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "reports.yaml"
+    file.write_text("reports: [{name: a, fields: spend}]\n", encoding="utf-8-sig")
+    assert [report.name for report in load(file)] == ["a"]
+
+
 def test_a_pipe_is_no_file_and_keeps_nobody_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "reports.yaml")
     for odd in (tmp_path / "reports.yaml", tmp_path):

@@ -178,6 +178,16 @@ def test_missing_file_is_said(tmp_path: Path) -> None:
         read_dictionary(tmp_path / "none.yaml")
 
 
+def test_a_file_may_begin_with_a_byte_order_mark_and_other_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ours.yaml"
+    text = OVERRIDE.format(metric="leads") + "    actions: [lead]\n"
+    path.write_text(text, encoding="utf-8-sig")
+    assert [override.metric for override in read_dictionary(path).overrides] == ["leads"]
+    path.write_text("metrics: {} # é", encoding="cp1252")
+    with pytest.raises(DictionaryError, match=r"ours.yaml: is not UTF-8 text"):
+        read_dictionary(path)
+
+
 def test_every_rollup_column_is_a_sum_of_the_standard_dictionary() -> None:
     dictionary = read_dictionary()
 

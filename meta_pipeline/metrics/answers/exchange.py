@@ -73,16 +73,20 @@ def load_rates(connection: Connection[Any], rows: Iterable[Rate], source: str) -
 
 def read_rates(path: Path) -> Iterator[Rate]:
     """Rows of a CSV file (date, base, quote, rate); MetricsError names a bad line."""
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = {"date", "base", "quote", "rate"} - set(reader.fieldnames or ())
-        if missing:
-            raise MetricsError(
-                f"{path.name} has no column {', '.join(sorted(missing))}: "
-                "a rates file begins with date,base,quote,rate."
-            )
-        for row in reader:
-            yield _parsed(row, f"{path.name}:{reader.line_num}")
+    try:
+        # With the byte order mark that Excel writes, or without.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = {"date", "base", "quote", "rate"} - set(reader.fieldnames or ())
+            if missing:
+                raise MetricsError(
+                    f"{path.name} has no column {', '.join(sorted(missing))}: "
+                    "a rates file begins with date,base,quote,rate."
+                )
+            for row in reader:
+                yield _parsed(row, f"{path.name}:{reader.line_num}")
+    except UnicodeDecodeError:
+        raise MetricsError(f"{path.name} is not UTF-8 text: save it again as UTF-8.") from None
 
 
 def _parsed(row: Mapping[str, str | None], where: str) -> Rate:

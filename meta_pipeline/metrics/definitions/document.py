@@ -39,7 +39,10 @@ class Document:
 def read(path: Path) -> Document:
     """Read `path`; a syntax error, a key given twice or a list on top is a DictionaryError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        # With the byte order mark that some editors write, or without.
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DictionaryError("is not UTF-8 text: save it again as UTF-8", path=path) from None
     except OSError as error:
         raise DictionaryError(f"cannot be read: {error.strerror}", path=path) from None
     return parse(text, path)

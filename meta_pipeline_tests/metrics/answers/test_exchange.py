@@ -103,6 +103,17 @@ def test_rates_file(tmp_path: Path, rows: Rows) -> None:
         list(read_rates(bad))
 
 
+def test_rates_as_excel_saves_them_are_read_and_other_text_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "rates.csv"
+    text = "date,base,quote,rate\r\n2026-03-18,usd,eur,0.9\r\n"
+    file.write_bytes(text.encode("utf-8-sig"))
+    assert list(read_rates(file)) == [(TODAY, "USD", "EUR", Decimal("0.9"))]
+    for encoding in ("utf-16", "cp1252"):
+        file.write_bytes(f"{text}# é\r\n".encode(encoding))
+        with pytest.raises(MetricsError, match=r"rates.csv is not UTF-8 text"):
+            list(read_rates(file))
+
+
 def test_of_many_accounts_a_factor_is_made_for_each_currency_and_day(rows: Rows) -> None:
     held = {f"act_{n}": ("USD", "EUR")[n % 2] for n in range(1_000)}
     since_then = [Period(ago(30 + n % 4), TODAY) for n in range(1_000)]
