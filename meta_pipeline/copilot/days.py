@@ -18,6 +18,8 @@ from .text import NUMBERS, Text
 Range = tuple[date, date]
 _FIRST_YEAR = 2004
 """Facebook's: what is earlier is a number and no year, and some of them are in no calendar."""
+FIRST_DAY = date(_FIRST_YEAR, 1, 1)
+"""Before it nothing has happened."""
 _MONTHS = (
     "january february march april may june july august september october november december".split()
 )

@@ -7,6 +7,7 @@ The same functions stand behind the MCP server, whatever carries it. All refuse 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -20,12 +21,51 @@ from .answer import MAX_ROWS, Answer, Outcome, Provenance
 from .ask import ask, describe
 from .change import explain_change
 from .cursor import cut
-from .days import Range, before, function_of
+from .days import FIRST_DAY, Range, before, function_of
 from .entities import timeline
 from .errors import CannotRead, CopilotError
 from .health import data_health
 from .numbers import Wanted, compared, numbers
 from .reading import Ranking
+
+_DEFAULT_RANGE = "last_7d"
+
+
+@dataclass(frozen=True, slots=True)
+class GivenDays:
+    """The days of a call, by the names of its arguments; MetricsError where they are no one range.
+
+    A first day alone is that day; a last day alone is half a range, and is not taken for none.
+    """
+
+    date_range: str | None = None
+    since: date | None = None
+    until: date | None = None
+    before_since: date | None = None
+    before_until: date | None = None
+
+    def given(self) -> dict[str, Any]:
+        """What was given, and the range that holds without any."""
+        named = {name: value for name, value in asdict(self).items() if value}
+        return named if self.since or self.until else {"date_range": _DEFAULT_RANGE} | named
+
+    def asked(self) -> str | Range:
+        """A preset by name, or the first and the last day, inclusive."""
+        if self.date_range and (self.since or self.until):
+            raise MetricsError(
+                "date_range names days, and so do since and until: give the one or the others."
+            )
+        return _range("", self.since, self.until) or self.date_range or _DEFAULT_RANGE
+
+    def earlier(self) -> Range | None:
+        """The days to compare with, where they are named."""
+        return _range("before_", self.before_since, self.before_until)
+
+    def so_far(self) -> Range | None:
+        """The days of a history, of which a last day alone is the end."""
+        if self.until and not self.since:
+            return min(FIRST_DAY, self.until), self.until
+        return _range("", self.since, self.until)
 
 
 class Tools:
@@ -82,6 +122,7 @@ class Tools:
     def query_metrics(
         self,
         wanted: Mapping[str, Any],
+        days: GivenDays,
         order_by: str | None,
         *,
         descending: bool,
@@ -91,36 +132,33 @@ class Tools:
         """Numbers, exactly as the metric layer has them."""
 
         def found() -> Answer:
-            asked = _wanted(wanted, order_by, descending=descending)
+            asked = _wanted(wanted, days, order_by, descending=descending)
             return numbers(self._warehouse, asked, self._now())
 
-        asked = {"tool": "query_metrics", **wanted, "order_by": order_by, "descending": descending}
+        asked = {"tool": "query_metrics", **wanted, **days.given()}
+        asked |= {"order_by": order_by, "descending": descending}
         return _answered(found, asked, cursor, limit)
 
     def compare_periods(
         self,
         wanted: Mapping[str, Any],
-        earlier: Range | None,
+        days: GivenDays,
         cursor: str | None,
         limit: int,
     ) -> Answer:
         """Numbers beside those of other days; as many days right before where none are named."""
 
         def found() -> Answer:
-            other = _before(wanted["date_range"], earlier)
-            return compared(self._warehouse, _wanted(wanted), other, self._now())
+            other = days.earlier() or _before(days.asked())
+            return compared(self._warehouse, _wanted(wanted, days), other, self._now())
 
-        asked = {
-            "tool": "compare_periods",
-            **wanted,
-            "earlier": earlier and [str(day) for day in earlier],
-        }
+        asked = {"tool": "compare_periods", **wanted, **days.given()}
         return _answered(found, asked, cursor, limit)
 
     def explain_change(
         self,
         wanted: Mapping[str, Any],
-        earlier: Range | None,
+        days: GivenDays,
         cursor: str | None,
         limit: int,
     ) -> Answer:
@@ -132,25 +170,21 @@ class Tools:
                 wanted["metrics"][0],
                 account=wanted["accounts"],
                 level=wanted["level"] or "campaign",
-                date_range=wanted["date_range"],
-                before=_before(wanted["date_range"], earlier),
+                date_range=days.asked(),
+                before=days.earlier() or _before(days.asked()),
                 filters=wanted["filters"],
                 currency=wanted["currency"],
                 attribution=wanted["attribution"],
                 now=self._now(),
             )
 
-        asked = {
-            "tool": "explain_change",
-            **wanted,
-            "earlier": earlier and [str(day) for day in earlier],
-        }
+        asked = {"tool": "explain_change", **wanted, **days.given()}
         return _answered(found, asked, cursor, limit)
 
     def entity_timeline(
         self,
         entity: str,
-        days: Range | None,
+        days: GivenDays,
         *,
         with_below: bool,
         cursor: str | None,
@@ -159,10 +193,11 @@ class Tools:
         """What happened to an account, campaign, ad set or ad, newest first."""
 
         def found() -> Answer:
-            return timeline(self._warehouse, entity, days=days, with_below=with_below)
+            return timeline(self._warehouse, entity, days=days.so_far(), with_below=with_below)
 
-        asked = {"tool": "entity_timeline", "entity": entity, "days": days}
-        return _answered(found, asked | {"with_below": with_below}, cursor, limit)
+        asked = {"tool": "entity_timeline", "entity": entity, "with_below": with_below}
+        asked |= {"since": days.since, "until": days.until}
+        return _answered(found, asked, cursor, limit)
 
     def data_health(self, accounts: Sequence[str] | None, cursor: str | None, limit: int) -> Answer:
         """How fresh and complete the data of each account is."""
@@ -223,32 +258,30 @@ class Tools:
             return Answer(outcome=Outcome.REFUSED, question=question, message=str(error))
 
 
-def days_asked(date_range: str | None, since: date | None, until: date | None) -> Any:
-    """The days of a call: a preset by name, or the first and the last day, inclusive."""
-    if since is None:
-        return date_range or "last_7d"
-    return since, until or since
-
-
-def days_before(since: date | None, until: date | None) -> Range | None:
-    """Days that may be left out of a call."""
+def _range(prefix: str, since: date | None, until: date | None) -> Range | None:
+    if since is None and until is not None:
+        raise MetricsError(
+            f"{prefix}until alone is half a range: give {prefix}since, the first day, as well."
+        )
     return None if since is None else (since, until or since)
 
 
 def _wanted(
-    given: Mapping[str, Any], order_by: str | None = None, *, descending: bool = True
+    given: Mapping[str, Any],
+    days: GivenDays,
+    order_by: str | None = None,
+    *,
+    descending: bool = True,
 ) -> Wanted:
     names = list(given["metrics"])
     # Ordered by what is not shown, an answer could not be checked.
     if order_by and order_by not in names:
         raise MetricsError(f"order_by {order_by!r} is none of the metrics asked for.")
     ranking = Ranking(order_by, descending, None) if order_by else None
-    return Wanted(**{**given, "metrics": names, "ranking": ranking})
+    return Wanted(**{**given, "metrics": names, "date_range": days.asked(), "ranking": ranking})
 
 
-def _before(date_range: Any, earlier: Range | None) -> Any:
-    if earlier is not None:
-        return earlier
+def _before(date_range: str | Range) -> Any:
     own = function_of(date_range)
     return lambda today: before(own(today))
 
@@ -287,4 +320,4 @@ def _answered(
         return Answer(outcome=Outcome.REFUSED, message=str(error))
 
 
-__all__ = ["Tools", "days_asked", "days_before"]
+__all__ = ["GivenDays", "Tools"]

@@ -9,7 +9,7 @@ import pytest
 
 from meta_pipeline import copilot, metrics
 from meta_pipeline.copilot import Outcome
-from meta_pipeline.copilot.tools import Tools
+from meta_pipeline.copilot.tools import GivenDays, Tools
 from meta_pipeline.metrics import Bound
 from meta_pipeline.warehouse import CannotTell
 from meta_pipeline.warehouse.silence import over_in
@@ -82,17 +82,18 @@ def test_windows_and_periods_are_one_answer_of_so_many_rows_together(
     fleet: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tools = Tools(fleet, lambda: NOW)
-    windows = {"metrics": ["spend"], "date_range": WEEK, "by": ["account", "attribution_window"]}
+    days = GivenDays(None, *WEEK)
+    windows = {"metrics": ["spend"], "by": ["account", "attribution_window"]}
     of_three = windows | {"accounts": [ACCOUNT, READ, "act_4"]}
-    found = tools.query_metrics(of_three, None, descending=True, cursor=None, limit=200)
+    found = tools.query_metrics(of_three, days, None, descending=True, cursor=None, limit=200)
     assert len({row["attribution_window"] for row in found.rows}) == found.row_count / 3 > 1
     compared = of_three | {"by": ["account"]}
-    assert tools.compare_periods(compared, None, None, 200).row_count == 3
+    assert tools.compare_periods(compared, days, None, 200).row_count == 3
     # As many as one window or period has, and fewer than all have together.
     monkeypatch.setattr(metrics, "Bound", lambda: Bound(rows=4))
-    refused = tools.query_metrics(of_three, None, descending=True, cursor=None, limit=200)
+    refused = tools.query_metrics(of_three, days, None, descending=True, cursor=None, limit=200)
     assert "more than 4 rows" in str(refused.message)
-    assert tools.compare_periods(compared, None, None, 200).row_count == 3
+    assert tools.compare_periods(compared, days, None, 200).row_count == 3
 
 
 @pytest.mark.parametrize(

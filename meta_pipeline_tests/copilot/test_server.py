@@ -447,6 +447,9 @@ def test_pages_have_cursors_and_belong_to_their_question(place: Place) -> None:
     assert "another question" in other["message"]
 
 
+UNTIL = {"until": "2026-11-15"}
+BOTH = {"date_range": "last_30d", "since": "2026-11-09"}
+BEFORE = {**DAYS, "before_until": "2026-11-01"}
 BAD: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("query_metrics", {"metrics": ["spent"]}, "no metric"),
     ("query_metrics", {"metrics": ["spend"], "accounts": ["nobody"]}, "no ad account"),
@@ -456,6 +459,14 @@ BAD: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("query_metrics", {"metrics": ["reach"], "accounts": [N]}, "counts people"),
     ("query_metrics", {"metrics": ["spend"], "accounts": [N], "filters": {"1=1": ["x"]}}, "filter"),
     ("query_metrics", {"metrics": ["spend"], "accounts": [N], "date_range": "soon"}, "no date"),
+    ("query_metrics", {"metrics": ["spend"], "accounts": [N], **UNTIL}, "until alone is half"),
+    ("query_metrics", {"metrics": ["spend"], "accounts": [N], **BOTH}, "date_range names days"),
+    ("compare_periods", {"metrics": ["spend"], "accounts": [N], **UNTIL}, "give since, the first"),
+    ("compare_periods", {"metrics": ["spend"], "accounts": [N], **BOTH}, "give the one or the"),
+    ("compare_periods", {"metrics": ["spend"], "accounts": [N], **BEFORE}, "give before_since"),
+    ("explain_change", {"metric": "spend", "accounts": [N], **UNTIL}, "until alone is half"),
+    ("explain_change", {"metric": "spend", "accounts": [N], **BOTH}, "date_range names days"),
+    ("explain_change", {"metric": "spend", "accounts": [N], **BEFORE}, "give before_since"),
     ("explain_change", {"metric": "reach", "accounts": [N]}, "counts people"),
     ("explain_change", {"metric": "spend", "accounts": [N], "level": "account"}, "explained by"),
     ("entity_timeline", {"entity": "nothing like it"}, "no account"),
@@ -475,6 +486,19 @@ def test_what_has_no_answer_is_refused_in_the_answer(place: Place) -> None:
         assert found["outcome"] in ("refused", "asked_back"), (name, given)
         assert said in found["message"], (name, given, found["message"])
         assert found["rows"] == []
+
+
+def test_the_days_that_hold_are_said_by_the_names_they_are_asked_with(place: Place) -> None:
+    given: dict[str, Any] = {"metrics": ["spend"], "accounts": [N]}
+
+    async def ask(client: Client) -> Any:
+        calls = [given, given | {"since": "2026-11-09"}]
+        return [(await client.call_tool("query_metrics", one)).structured_content for one in calls]
+
+    preset, day = in_memory(place, ask)
+    assert (preset["asked"]["date_range"], preset["asked"].get("since")) == ("last_7d", None)
+    assert (day["asked"].get("date_range"), day["asked"]["since"]) == (None, "2026-11-09")
+    assert (day["provenance"]["since"], day["provenance"]["until"]) == ("2026-11-09",) * 2
 
 
 def test_no_account_is_not_every_account(place: Place) -> None:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from meta_pipeline import metrics
 from meta_pipeline.copilot.answer import MAX_ROWS, Answer
-from meta_pipeline.copilot.tools import Tools, days_asked, days_before
+from meta_pipeline.copilot.tools import GivenDays, Tools
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.datadocs import dictionary as table_dictionary
 
@@ -52,10 +52,15 @@ By = Annotated[
     Field(description="Group by day, week, month, campaign, objective, age, country, ..."),
 ]
 Preset = Annotated[
-    str | None, Field(description="A range as Ads Manager names it: last_7d (default), this_month.")
+    str | None,
+    Field(
+        description="A range as Ads Manager names it: last_7d (default), this_month. "
+        "Or first and last day."
+    ),
 ]
 Since = Annotated[date | None, Field(description="First day, in the account's time zone.")]
-Until = Annotated[date | None, Field(description="Last day, inclusive; `since` without.")]
+Until = Annotated[date | None, Field(description="Last day, inclusive; without, the first alone.")]
+UpTo = Annotated[date | None, Field(description="Last day, inclusive; alone, all up to it.")]
 Filters = Annotated[
     Annotated[dict[str, Names], Field(max_length=_MOST_NAMES)] | None,
     Field(description="Keep rows: campaign, adset, ad (ids), campaign_status, campaign_name, ..."),
@@ -137,13 +142,13 @@ def _add_lists(server: MCPServer[Any], tools: Callable[[Context[Any]], Tools]) -
         *,
         entity: Annotated[str, Field(description="Id, or a name only one entity has.")],
         since: Since = None,
-        until: Until = None,
+        until: UpTo = None,
         with_below: Annotated[bool, Field(description="Also what is below it.")] = False,
         cursor: Cursor = None,
         limit: Limit = MAX_ROWS,
     ) -> Answer:
         """What changed in an account, campaign, ad set or ad, newest first, and who did it."""
-        days = days_before(since, until)
+        days = GivenDays(since=since, until=until)
         return tools(context).entity_timeline(
             entity, days, with_below=with_below, cursor=cursor, limit=limit
         )
@@ -170,18 +175,10 @@ def _add_numbers(server: MCPServer[Any], tools: Callable[[Context[Any]], Tools])
         limit: Limit = MAX_ROWS,
     ) -> Answer:
         """Numbers by account, entity, day or breakdown. Ratios are ratios of sums."""
-        wanted = _wanted(
-            metrics,
-            days_asked(date_range, since, until),
-            accounts,
-            level,
-            by,
-            filters,
-            currency,
-            attribution,
-        )
+        wanted = _wanted(metrics, accounts, level, by, filters, currency, attribution)
+        days = GivenDays(date_range, since, until)
         return tools(context).query_metrics(
-            wanted, order_by, descending=descending, cursor=cursor, limit=limit
+            wanted, days, order_by, descending=descending, cursor=cursor, limit=limit
         )
 
     @server.tool(annotations=_READS)
@@ -204,18 +201,9 @@ def _add_numbers(server: MCPServer[Any], tools: Callable[[Context[Any]], Tools])
         limit: Limit = MAX_ROWS,
     ) -> Answer:
         """Numbers beside those of other days (as many right before): difference and percent."""
-        wanted = _wanted(
-            metrics,
-            days_asked(date_range, since, until),
-            accounts,
-            level,
-            by,
-            filters,
-            currency,
-            attribution,
-        )
-        earlier = days_before(before_since, before_until)
-        return tools(context).compare_periods(wanted, earlier, cursor, limit)
+        wanted = _wanted(metrics, accounts, level, by, filters, currency, attribution)
+        days = GivenDays(date_range, since, until, before_since, before_until)
+        return tools(context).compare_periods(wanted, days, cursor, limit)
 
     @server.tool(annotations=_READS)
     def explain_change(
@@ -239,18 +227,9 @@ def _add_numbers(server: MCPServer[Any], tools: Callable[[Context[Any]], Tools])
 
         `asked.edits` has what was changed in these days; that it was the cause is not said.
         """
-        wanted = _wanted(
-            [metric],
-            days_asked(date_range, since, until),
-            accounts,
-            level,
-            None,
-            filters,
-            currency,
-            attribution,
-        )
-        earlier = days_before(before_since, before_until)
-        return tools(context).explain_change(wanted, earlier, cursor, limit)
+        wanted = _wanted([metric], accounts, level, None, filters, currency, attribution)
+        days = GivenDays(date_range, since, until, before_since, before_until)
+        return tools(context).explain_change(wanted, days, cursor, limit)
 
 
 def _add_words(server: MCPServer[Any], tools: Callable[[Context[Any]], Tools]) -> None:
@@ -333,7 +312,6 @@ def _add_reading(server: MCPServer[Any], warehouse_of: Callable[[str | None], Wa
 
 def _wanted(  # noqa: PLR0917  # one call, the arguments of two tools
     names: list[str],
-    date_range: Any,
     accounts: list[str] | None,
     level: str | None,
     by: list[str] | None,
@@ -343,7 +321,6 @@ def _wanted(  # noqa: PLR0917  # one call, the arguments of two tools
 ) -> dict[str, Any]:
     return {
         "metrics": names,
-        "date_range": date_range,
         "accounts": accounts,
         "level": level,
         "by": by,
