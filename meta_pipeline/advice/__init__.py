@@ -14,7 +14,7 @@ from .thresholds import ThresholdError, Thresholds
 
 if TYPE_CHECKING:
     from .judgement import Judgement, judge
-    from .outcome import AdviceVerdict, Given, Review, is_due, review
+    from .reviews import AdviceVerdict, Given, Review, is_due, review
 
 __all__ = [
     "Account",
@@ -51,7 +51,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(judgement, name)
     if name in __all__:
-        from . import outcome  # noqa: PLC0415
+        from . import reviews  # noqa: PLC0415
 
-        return getattr(outcome, name)
+        return getattr(reviews, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

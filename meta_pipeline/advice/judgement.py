@@ -1,4 +1,4 @@
-"""Judge: every rule on what was known of an account. Whether it was right says `review`."""
+"""Judge: every rule on what was known of an account. Whether it was right: `reviews`."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from meta_pipeline.advice.backtest import Restated, afterwards, backtest
 from meta_pipeline.advice.evidence import Comparison, compare
 from meta_pipeline.advice.gates import Closed, not_learning
 from meta_pipeline.advice.known import Days, EntityType
-from meta_pipeline.advice.outcome import Given, review
+from meta_pipeline.advice.reviews import Given, review
 from meta_pipeline.advice.rules import RULES
 from meta_pipeline.advice.rules.comparison import _each_against_rest
 from meta_pipeline.advice.rules.delivery import delivery

@@ -1,4 +1,4 @@
-"""Outcome: what became of the numbers that advice was about, once its days are over and settled."""
+"""Reviews: whether advice was right, by the numbers after it, once they are settled."""
 
 from __future__ import annotations
 
