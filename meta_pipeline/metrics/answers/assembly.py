@@ -14,13 +14,18 @@ from psycopg import Connection
 
 from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Metric, MetricKind, Unit
 from meta_pipeline.metrics.errors import ImpossibleQuestion
+from meta_pipeline.metrics.source import finest
 
 from .bound import Bound
 from .completeness import Completeness
 from .question import OPTIONAL_LEVELS, Question, how_to_read
 from .statement import BUCKETS, ROW_IMPRESSIONS, Statement, split
+from .statement import entities as entities_of
+from .statement import names as names_of
 
 Row = dict[str, Any]
+Names = Mapping[str, Mapping[Any, Any]]
+"""Of each level grouped by the names by id."""
 _TIMES = ("week", "month", "day", "hour")
 _WHOLE = (Unit.COUNT, Unit.PEOPLE)
 _DEFAULT_WINDOW = "default (each ad set's own setting; 7d_click + 1d_view unless changed)"
@@ -43,13 +48,17 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What was read: sums by component, people by column, entities by key; None when not needed."""
+    """What was read: sums by component, people by column, entities by key, names by level and id.
+
+    Of people None where nobody was counted.
+    """
 
     columns: Sequence[str]
     sums: list[Row]
     people: list[Row] | None
     people_columns: Sequence[str]
-    entities: list[Row] | None
+    entities: list[Row]
+    names: Names
 
 
 def read_exactly(
@@ -69,13 +78,37 @@ def read_exactly(
 def read(connection: Connection[Any], statement: Statement, bound: Bound | None) -> list[Row]:
     """As `read_exactly`; amounts and counts as float, keys as they are."""
     # Decimals of Postgres, which JSON and pandas take for objects.
-    numeric = [n for n in statement.values if n != "is_deleted" and not n.endswith("_name")]
+    numeric = [n for n in statement.values if not n.endswith("_name")]
     rows = read_exactly(connection, statement, bound)
     for row in rows:
         for name in numeric:
             if row[name] is not None:
                 row[name] = float(row[name])
     return rows
+
+
+def read_entities(
+    connection: Connection[Any], question: Question, sums: Sequence[Row], *, zeros: bool
+) -> tuple[list[Row], Names]:
+    """The entities that may be rows without sums, with `zeros`, and the names of all in the answer.
+
+    Nothing else is read: an account may have had more ads than an answer may have rows.
+    """
+    grouping, found, names = question.grouping, list[Row](), dict[str, dict[Any, Any]]()
+    levels = [name for name in grouping.entities if name != "account"]
+    # Each entity on each day would be a table of zeros; what is told apart within an entity, or
+    # filtered, its table has not.
+    is_plain = not (grouping.times or grouping.breakdowns)
+    if zeros and levels and is_plain and finest(grouping.levels) == finest(levels):
+        found = read(connection, entities_of(question), question.bound)
+    for name in levels:
+        key = grouping.column(name)
+        names[name] = {row[key]: row[f"{name}_name"] for row in found}
+        lacking = {row[key] for row in sums} - names[name].keys() - {None}
+        if lacking:
+            rows = read(connection, names_of(name, lacking), question.bound)
+            names[name] |= {row[key]: row[f"{name}_name"] for row in rows}
+    return found, names
 
 
 def assemble(
@@ -105,7 +138,7 @@ def assemble(
     for metric in question.metrics:
         _as_whole_numbers(metric, made)
     columns = [*keys, *(metric.key for metric in question.metrics)]
-    _add_names(question, made, columns, parts.entities)
+    _add_names(question, made, columns, parts.names)
     _order(question, made)
     # What the account's own row contradicts is no "nothing", whatever was asked for.
     is_idle = not (had_rows or complete.is_unknown or complete.contradicted)
@@ -114,18 +147,12 @@ def assemble(
 
 
 def _entities(
-    question: Question, entities: list[Row] | None, keys: Sequence[str]
+    question: Question, entities: list[Row], keys: Sequence[str]
 ) -> list[tuple[Any, ...]]:
     """What may have had no delivery; only where rows are entities, not entities by day."""
-    grouping = question.grouping
-    # Each entity on each day would be a table of zeros.
-    if grouping.times or grouping.breakdowns:
-        return []
-    if grouping.by == ("account",):
+    if question.grouping.by == ("account",) and not question.grouping.breakdowns:
         return [(account_id,) for account_id in question.account_ids]
-    if entities is None:
-        return []
-    return [tuple(one[name] for name in keys) for one in entities if not one["is_deleted"]]
+    return [tuple(one[name] for name in keys) for one in entities]
 
 
 def _days(question: Question, keys: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -243,18 +270,11 @@ def _as_whole_numbers(metric: Metric, rows: list[Row]) -> None:
             row[metric.key] = int(row[metric.key])
 
 
-def _add_names(
-    question: Question, rows: list[Row], columns: list[str], entities: list[Row] | None
-) -> None:
+def _add_names(question: Question, rows: list[Row], columns: list[str], names: Names) -> None:
     """Put the name of each entity behind its id, and the currency where accounts differ."""
+    accounts = {account.account_id: account.name for account in question.accounts}
     for name in question.grouping.entities:
-        if name == "account":
-            known: Mapping[Any, str | None] = {
-                account.account_id: account.name for account in question.accounts
-            }
-        else:
-            assert entities is not None
-            known = {one[f"{name}_id"]: one[f"{name}_name"] for one in entities}
+        known = accounts if name == "account" else names[name]
         columns.insert(columns.index(f"{name}_id") + 1, f"{name}_name")
         for row in rows:
             row[f"{name}_name"] = known.get(row[f"{name}_id"])

@@ -17,7 +17,7 @@ from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.tenancy import DEFAULT_TENANT
 
 from . import statement
-from .assembly import Parts, Result, assemble, read, read_exactly
+from .assembly import Parts, Result, assemble, read, read_entities, read_exactly
 from .attribution import attribution_notes
 from .bound import Bound
 from .completeness import completeness
@@ -255,14 +255,15 @@ def _answer(
     # Rollups are of the ads' rows: where the sources are two, the dataset is one.
     complete = completeness(connection, question, sources[0][1].dataset, now)
     people = statement.people(question) if question.people else None
-    by_entity = {"campaign", "adset", "ad"} & set(question.grouping.entities)
-    entities = statement.entities(question) if by_entity else None
+    sums = read(connection, asked, question.bound)
+    entities, named = read_entities(connection, question, sums, zeros=zeros)
     parts = Parts(
         columns=[*asked.keys, *asked.values],
-        sums=read(connection, asked, question.bound),
+        sums=sums,
         people=read(connection, people, question.bound) if people else None,
         people_columns=[*people.keys, *people.values] if people else (),
-        entities=read(connection, entities, question.bound) if entities else None,
+        entities=entities,
+        names=named,
     )
     result = assemble(question, parts, complete, zeros=zeros, notes=notes)
     if leading is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from textwrap import dedent
@@ -192,27 +192,36 @@ def people(question: Question) -> Statement:
 
 
 def entities(question: Question) -> Statement:
-    """Every entity of the finest level grouped by, with names; deleted ones are marked."""
+    """Every entity of the finest level grouped by that is not deleted, with names."""
     grouping = question.grouping
     level = finest([*grouping.entities, "account"])
-    table = {"campaign": "meta_campaigns", "adset": "meta_adsets", "ad": "meta_ads"}[level]
     params: dict[str, Any] = {"accounts": list(question.account_ids)}
     names = {"account": "f.account_name", "campaign": "c.name", "adset": "s.name", "ad": "a.name"}
     selected = [grouping.expression(n) for n in _entity_keys(question)]
     selected += [names[n] for n in grouping.entities]
     joins = [ENTITY_JOINS[name] for name in LEVELS[1 : LEVELS.index(level) + 1]]
-    conditions = [c for c in grouping.conditions(params) if "cell_values" not in c]
+    conditions = ["NOT f.is_deleted", *grouping.conditions(params)]
     text = f"""
-        SELECT {", ".join(selected)}, f.is_deleted
-        FROM (SELECT e.*, account.name AS account_name FROM meta_ads.{table} AS e
+        SELECT {", ".join(selected)}
+        FROM (SELECT e.*, account.name AS account_name FROM meta_ads.meta_{level}s AS e
               LEFT JOIN meta_ads.meta_ad_accounts AS account USING (account_id)
               WHERE e.account_id = ANY (%(accounts)s::text[])) AS f
         {chr(10).join(joins)}
-        {"WHERE " + " AND ".join(conditions) if conditions else ""}
+        WHERE {" AND ".join(conditions)}
     """
     keys = tuple(grouping.column(name) for name in _entity_keys(question))
-    values = (*(f"{name}_name" for name in grouping.entities), "is_deleted")
+    values = tuple(f"{name}_name" for name in grouping.entities)
     return Statement(text, params, keys, values)
+
+
+def names(level: str, ids: Collection[str]) -> Statement:
+    """The names of these entities of a level, deleted ones too."""
+    # A join: `= ANY` is planned id by id, and of an answer's there may be as many as rows.
+    text = f"""
+        SELECT {level}_id, name FROM meta_ads.meta_{level}s
+        WHERE {level}_id IN (SELECT unnest(%(ids)s::text[]))
+    """
+    return Statement(text, {"ids": list(ids)}, (f"{level}_id",), (f"{level}_name",))
 
 
 def _entity_keys(question: Question) -> list[str]:

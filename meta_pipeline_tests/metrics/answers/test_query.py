@@ -127,6 +127,43 @@ def test_campaigns_without_delivery_are_shown_with_zeros(
     assert answer["campaign_name"].tolist()[0] == "Campaign c1"
 
 
+@pytest.mark.parametrize(
+    ("by", "filters"),
+    [
+        (["campaign"], {"ad_name": "*a1"}),
+        (["campaign"], {"ad": "a1"}),
+        (["campaign"], {"adset_name": "*s1"}),
+        (["adset"], {"ad_status": "ACTIVE", "adset": "s1"}),
+        (["campaign", "creative"], {"campaign": "c1"}),
+    ],
+)
+def test_of_what_is_told_apart_below_the_rows_only_what_delivered_is_a_row(
+    warehouse: Warehouse, rows: Rows, sums: Any, by: list[str], filters: dict[str, str]
+) -> None:
+    rows.tree()
+    rows.insight("a1", spend=10)
+    rows.insight("a4", spend=4)
+    sums()
+
+    answer = ask(warehouse, "spend", by=by, filters=filters)
+
+    assert answer["spend"].tolist() == [10.0]
+    assert answer[f"{by[0]}_name"].tolist() in (["Campaign c1"], ["Ad set s1"])
+
+
+def test_each_level_has_its_names_also_of_an_ad_that_no_table_has(
+    warehouse: Warehouse, rows: Rows, sums: Any
+) -> None:
+    rows.tree()
+    rows.insight("gone", spend=4, campaign_id="c2", adset_id="s3")
+    sums()
+
+    answer = ask(warehouse, "spend", by=["campaign", "adset", "ad"], zeros=False)
+
+    names = answer[["campaign_name", "adset_name", "ad_name"]].values.tolist()
+    assert names == [["Campaign c2", "Ad set s3", None]]
+
+
 def test_days_never_fetched_are_unknown_and_days_without_delivery_are_zero(
     warehouse: Warehouse, rows: Rows, sums: Any
 ) -> None:
