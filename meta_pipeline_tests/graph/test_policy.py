@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meta_pipeline.graph import errors, troubleshooting
+from meta_pipeline.graph import error_rule, errors, troubleshooting
 from meta_pipeline.graph.error_answer import Refusal, error_of
 from meta_pipeline.graph.error_lookup import rule_for
 from meta_pipeline.graph.error_policy import TABLE
@@ -435,3 +436,13 @@ def test_the_troubleshooting_page_is_up_to_date() -> None:
     assert PAGE.read_text() == troubleshooting.page(), (
         "run: python -m meta_pipeline.graph.troubleshooting > docs/troubleshooting.md"
     )
+
+
+@pytest.mark.parametrize("row", [error_rule.retry, error_rule.denied, error_rule.stop])
+def test_a_row_of_the_table_takes_no_misspelt_word(
+    row: Callable[..., error_rule.ErrorRule],
+) -> None:
+    given = {"code": 100, "subcode": None, "meaning": "No.", "next_step": "Ask.", "text": "no"}
+    assert row(**given).text == "no"
+    with pytest.raises(TypeError, match="txt"):
+        row(**given, txt="no")

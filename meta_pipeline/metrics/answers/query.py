@@ -69,9 +69,9 @@ def query(
     A metric `<provider>.<metric>` is a fact that was sent (POST /v1/facts), beside Meta's numbers.
 
     Ratios are ratios of sums. Entities without delivery are rows of zeros unless `zeros` is False
-    (not when days are grouped by too); days that were never fetched are NaN. `.attrs` has units,
-    formulas, attribution, currency, timezone, range, data_as_of, completeness, overrides, notes,
-    sql (of the sums).
+    (not when days are grouped by too, nor where something below them is grouped or filtered by);
+    days that were never fetched are NaN. `.attrs` has units, formulas, attribution, currency,
+    timezone, range, data_as_of, completeness, overrides, notes, sql (of the sums).
 
     Raises UnknownName with near names, ImpossibleQuestion (also MixedCurrencies, MissingRate) with
     the reason.
