@@ -69,7 +69,11 @@ class _Planner:
             )
         wanted = self._datasets()
         since, until, notes = self._range(wanted)
-        firsts = {one: max(self._first_day(one, until), since) for one in wanted}
+        # A period that began before that is not kept as a whole: Meta refuses it, each time anew.
+        kept = oldest(self._today)
+        firsts = {
+            one: max(self._first_day(one, until), since, one.boundary(kept)) for one in wanted
+        }
         due = DueDays(self.request, self.state, self.policy, self.now, self._windows)
         days = due.of(wanted, firsts, until)
         unlisted = self._unlisted(dataset for dataset, due_days in days.items() if due_days)
@@ -114,7 +118,8 @@ class _Planner:
         report = dataset.report
         days = (report.backfill_days if report else None) or self.policy.backfill_days
         # Where Meta has no day up to `until` any beginning will do, if the calendar has it.
-        backfill = max(until, oldest(self._today)) - timedelta(days=days - 1)
+        last = max(self._windows.last_day(dataset, until), oldest(self._today))
+        backfill = last - timedelta(days=days - 1)
         return min(backfill, self.state.first_days.get(dataset.whole.name, backfill))
 
     def _range(self, wanted: Sequence[Dataset]) -> tuple[date, date, list[str]]:

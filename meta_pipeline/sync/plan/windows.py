@@ -47,7 +47,9 @@ class Windows:
         """Neighbouring periods together, as many as fill a few pages; one, until that is known."""
         each = rows_per_day(dataset, self.ledger(dataset))
         current = self.last_day(dataset, self.today)
-        at_most = longest(each, self.policy.page_sizes.insights) if each is not None else 1
+        # A rolling span is a row: Meta would answer two that are asked for together with one.
+        rolls = dataset.increment == "all_days"
+        at_most = 1 if each is None or rolls else longest(each, self.policy.page_sizes.insights)
         for together in list(_neighbours(dataset, starts, at_most))[: 1 if each is None else None]:
             last = min(dataset.last_of(together[0]), current)
             yield self._sized(dataset, together[-1], last, together, each)

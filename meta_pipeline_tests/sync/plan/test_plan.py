@@ -1,13 +1,10 @@
-"""The planner as a table: what is stored of an account, what is asked, what is to be read.
-
-Days are written as ages, seen from the account's today: `6..0` are the last seven days.
-"""
+"""The planner as a table: what is stored of an account, what is asked, what is to be read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -18,106 +15,32 @@ from meta_pipeline.custom_reports import parse
 from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT, CUSTOM_AUDIENCE
 from meta_pipeline.sync import ENTITIES, EXTRAS, Part, PlanPolicy, SyncRequest
 from meta_pipeline.sync.days import Restatement, oldest, span
-from meta_pipeline.sync.plan.edge_plan import statuses_hash
 from meta_pipeline.sync.plan.plan import Plan
 from meta_pipeline.sync.plan.planner import make_plan
+from meta_pipeline.sync.plan.policy import PageSizes
 from meta_pipeline.sync.plan.ranges import proof_ranges
 from meta_pipeline.sync.plan.stored import StoredAccount
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS
-from meta_pipeline.warehouse import CursorRow, WindowRow
+from meta_pipeline.warehouse import WindowRow
 
-ACCOUNT = "act_1"
-ZONE = "Europe/Berlin"
-NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-TODAY = date(2026, 11, 20)
-INSIGHTS = frozenset({Part.INSIGHTS})
-Read = dict[date, WindowRow]
-TEN_DAYS = PlanPolicy(backfill_days=10)
-
-
-def day(age: int) -> date:
-    return TODAY - timedelta(days=age)
-
-
-def ago(hours: float) -> datetime:
-    return NOW - timedelta(hours=hours)
-
-
-def read(
-    ages: Iterable[int],
-    hours: float,
-    rows: int = 10,
-    *,
-    unproven: int = 0,
-    incomplete: str | None = None,
-) -> Read:
-    """Days of these ages in the ledger, read so many hours ago."""
-    row = WindowRow(ago(hours), rows, False, incomplete, unproven)
-    return {day(age): row for age in ages}
-
-
-def cursor(edge: str, **values: Any) -> CursorRow:
-    return CursorRow(ACCOUNT, edge, **values)
-
-
-def listed(part: Part, *, full: float, seen: float, **values: Any) -> CursorRow:
-    """An edge that was listed `full` hours ago and read in any way `seen` hours ago."""
-    spec = ENTITY_SPECS[part]
-    return cursor(
-        spec.edge,
-        **{
-            "updated_since": ago(seen),
-            "last_full_at": ago(full),
-            "last_fetched_at": ago(seen),
-            "statuses_hash": statuses_hash(spec),
-        }
-        | values,
-    )
-
-
-def all_listed(**changes: CursorRow) -> dict[str, CursorRow]:
-    """Cursors of an account whose entities were read a moment ago."""
-    cursors = {spec.edge: listed(part, full=0.2, seen=0.2) for part, spec in ENTITY_SPECS.items()}
-    return cursors | changes
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is stored, what is asked, and the plan in words."""
-
-    name: str
-    expected: str
-    ledgers: Mapping[str, Read] = field(default_factory=dict)
-    cursors: Mapping[str, CursorRow] = field(default_factory=all_listed)
-    stored: Mapping[Part, int] = field(default_factory=dict)
-    first_days: Mapping[str, date] = field(default_factory=dict)
-    policy: PlanPolicy = TEN_DAYS
-    parts: frozenset[Part] = INSIGHTS
-    asked: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def plan(self) -> Plan:
-        state = StoredAccount(
-            ACCOUNT, ZONE, self.cursors, self.first_days, self.stored, self.ledgers
-        )
-        request = SyncRequest(ACCOUNT, parts=self.parts, **self.asked)
-        return make_plan(request, state, self.policy, NOW)
-
-
-def words(plan: Plan) -> str:
-    """A plan as the tables here write it: a line for each reading, in the order they are done."""
-    lines = [f"{edge.spec.edge} {edge.mode} {edge.calls}" for edge in plan.edges]
-    for window in plan.windows:
-        ages = f"{(TODAY - window.since).days}..{(TODAY - window.until).days}"
-        marks = " report" * window.as_report + " again" * window.is_reread
-        lines.append(f"{window.dataset.name} {ages} {window.expected_rows}{marks}")
-    if plan.activities_since is not None:
-        hours = (NOW - plan.activities_since).total_seconds() / 3600
-        lines.append(f"activities {hours:g}")
-    if plan.days_later:
-        lines.append(f"later {plan.days_later}")
-    return "\n".join(lines)
-
+from .cases import (
+    ACCOUNT,
+    INSIGHTS,
+    NOW,
+    TEN_DAYS,
+    TODAY,
+    ZONE,
+    Case,
+    Read,
+    ago,
+    all_listed,
+    case,
+    cursor,
+    day,
+    listed,
+    read,
+    words,
+)
 
 HOURS = "insights_hourly"
 FRESH = {
@@ -227,6 +150,18 @@ CASES = [
         policy=PlanPolicy(backfill_days=100),
     ),
     Case(
+        "and as many where a page holds few rows, as long as four pages hold its days",
+        """
+        insights_ad 92..0 93 again
+        insights_account 92..0 93 again
+        insights_ad 99..93 7 again
+        insights_account 99..93 7 again
+        """,
+        {"insights_ad": read(range(100), 1, 1), "insights_account": read(range(100), 1, 1)},
+        asked={"force": True},
+        policy=PlanPolicy(backfill_days=100, page_sizes=PageSizes(insights=25)),
+    ),
+    Case(
         "one window holds four pages of insights",
         """
         insights_ad 59..0 6000 again
@@ -271,16 +206,16 @@ CASES = [
     ),
     Case(
         "a gap is read along where that saves a call",
-        "insights_ad 7..0 80 again",
-        FRESH | {"insights_ad": read(range(10), 0.2) | read([0, 7], 25)},
+        "insights_ad 7..0 1496 again",
+        FRESH | {"insights_ad": read(range(10), 0.2, 187) | read([0, 7], 25, 187)},
     ),
     Case(
         "a gap is left where it costs as much",
         """
-        insights_ad 0..0 500 again
-        insights_ad 7..7 500 again
+        insights_ad 0..0 188 again
+        insights_ad 7..7 188 again
         """,
-        FRESH | {"insights_ad": read(range(10), 0.2, 500) | read([0, 7], 25, 500)},
+        FRESH | {"insights_ad": read(range(10), 0.2, 188) | read([0, 7], 25, 188)},
     ),
     Case(
         "the account's own row is read with the days it proves, once a day",
@@ -538,6 +473,18 @@ CASES = [
         parts=ENTITIES,
     ),
     Case(
+        "also by a run that comes a little early",
+        "campaigns delta 1",
+        cursors={"campaigns": listed(Part.CAMPAIGNS, full=2, seen=0.9)},
+        parts=frozenset({Part.CAMPAIGNS}),
+    ),
+    Case(
+        "and not by one that comes much too early",
+        "",
+        cursors={"campaigns": listed(Part.CAMPAIGNS, full=2, seen=0.89)},
+        parts=frozenset({Part.CAMPAIGNS}),
+    ),
+    Case(
         "a small edge is listed whole every six hours",
         "campaigns full 2\nadsets delta 1\nadsets scan 3\nads full 1",
         cursors={
@@ -639,13 +586,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
 def test_plan(case: Case) -> None:
-    expected = [line.strip() for line in case.expected.strip().splitlines()]
-    assert words(case.plan).splitlines() == expected
-
-
-def case(name: str = "one", **changes: Any) -> Case:
-    """A case of its own for what a plan says beside its readings."""
-    return replace(Case(name, ""), **changes)
+    assert words(case.plan) == case.lines
 
 
 def test_windows_are_those_of_the_datasets_that_were_asked_for() -> None:
@@ -766,6 +707,20 @@ def test_what_is_listed_because_insights_mention_it_is_said() -> None:
     assert case(cursors=both).plan.notes[0].startswith("adsets, ads are listed too")
 
 
+@pytest.mark.parametrize(
+    ("levels", "account"), [(("ad",), ()), (("ad", "account"), ("purchase_roas",))]
+)
+def test_the_accounts_own_rows_have_more_columns_only_where_that_level_is_read(
+    levels: tuple[str, ...], account: tuple[str, ...]
+) -> None:
+    """As a proof they are asked for what they prove and no more."""
+    policy = replace(TEN_DAYS, levels=levels, columns=("purchase_roas",))
+    assert {one.dataset.level: one.dataset.columns for one in case(policy=policy).plan.windows} == {
+        "ad": ("purchase_roas",),
+        "account": account,
+    }
+
+
 # -- what a plan costs and needs ------------------------------------------------------------------
 
 
@@ -783,6 +738,15 @@ def test_calls_rows_and_days_are_sums() -> None:
     assert plan.calls == plan.edge_calls + plan.insights_calls
     assert replace(plan, reads_account=True).calls == plan.calls + 1
     assert (plan.rows, plan.days, plan.is_empty) == (40_004, 4, False)
+
+
+@pytest.mark.parametrize(("ads", "calls"), [(5, 5), (6, 1), (100, 1), (101, 2)])
+def test_objects_that_are_named_are_all_that_a_plan_reads(ads: int, calls: int) -> None:
+    ids = {Part.ADS: tuple(map(str, range(ads))), Part.CAMPAIGNS: ("1",)}
+    plan = case(cursors={}, parts=ENTITIES | INSIGHTS, asked={"objects": ids}).plan
+    assert plan == Plan(ACCOUNT, ZONE, None, None, objects=ids)
+    assert (plan.days_fresh, plan.days_later, plan.is_empty) == (0, 0, False)
+    assert plan.calls == plan.edge_calls == calls + 1
 
 
 @pytest.mark.parametrize(
