@@ -6,6 +6,7 @@ is read again by its age; once it was read after its 28 days it is final.
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -91,12 +92,8 @@ def oldest(day: date) -> date:
     year, month = divmod(months, 12)
     # The last day of that month where it is shorter; a day later in any case, as Meta does not say
     # by whose clock it counts.
-    for number in range(day.day, 27, -1):
-        try:
-            return date(year, month + 1, number) + timedelta(days=1)
-        except ValueError:
-            continue
-    return date(year, month + 1, min(day.day, 28)) + timedelta(days=1)
+    last = monthrange(year, month + 1)[1]
+    return date(year, month + 1, min(day.day, last)) + timedelta(days=1)
 
 
 def is_final(day: date, fetched_at: datetime, timezone_name: str | None) -> bool:

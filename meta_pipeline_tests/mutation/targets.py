@@ -23,12 +23,13 @@ def _tests(room: str, *names: str) -> tuple[str, ...]:
 _GOVERNOR = _tests("governor", "decision", "meters", "cost", "days")
 _FLEET = _tests("fleet", "choose", "order", "batch", "replay")
 
+_PLANS = _tests("sync/plan", "plan", "report_plans", "recommendation_plans")
+
 TARGETS: dict[str, tuple[str, ...]] = {
-    "meta_pipeline.sync.plan.plan": _tests("sync/plan", "plan"),
-    "meta_pipeline.sync.plan.planner": _tests("sync/plan", "plan"),
-    "meta_pipeline.sync.plan.due_days": _tests("sync/plan", "plan"),
-    "meta_pipeline.sync.plan.windows": _tests("sync/plan", "plan"),
-    "meta_pipeline.sync.plan.ranges": _tests("sync/plan", "plan"),
+    **{
+        f"meta_pipeline.sync.plan.{name}": _PLANS
+        for name in ("plan", "planner", "due_days", "windows", "ranges")
+    },
     "meta_pipeline.sync.days": _tests("sync/plan", "days", "plan"),
     "meta_pipeline.sync.write.evidence": _tests("sync/write", "evidence"),
     **dict.fromkeys(_modules("governor"), _GOVERNOR),

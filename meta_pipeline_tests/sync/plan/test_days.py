@@ -14,6 +14,7 @@ from meta_pipeline.sync.days import (
     due,
     end_of_day,
     is_final,
+    is_known_zone,
     oldest,
     pause,
     runs,
@@ -26,6 +27,7 @@ from meta_pipeline.warehouse import WindowRow
 RULE = Restatement.parse("0:1h,3:6h,7:1d,28:7d")
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = date(2026, 11, 22)
+EPSILON = timedelta(microseconds=1)
 
 
 def _read(ago: timedelta) -> WindowRow:
@@ -98,6 +100,24 @@ def test_last_readings_are_gathered() -> None:
     assert found == []
 
 
+def test_days_that_were_not_asked_for_gather_nothing() -> None:
+    days = [DAY - timedelta(days=age) for age in range(29, 36)]
+    ledger = {day: _read(timedelta(days=10)) for day in days}
+    found = due(days[1], days[0], ledger, now=NOW, timezone_name="UTC", restatement=RULE)
+    assert found == []
+
+
+@pytest.mark.parametrize(("late", "expected"), [(timedelta(0), False), (-EPSILON, True)])
+def test_a_day_read_before_it_ended_is_as_due_as_today(late: timedelta, expected: bool) -> None:
+    """Yesterday was read just as it ended, three hours ago: only its last moment can be missing."""
+    yesterday = DAY - timedelta(days=1)
+    midnight = end_of_day(yesterday, "UTC")
+    ledger = {yesterday: WindowRow(midnight + late, rows=5, is_final=False)}
+    now = midnight + timedelta(hours=3)
+    found = due(yesterday, yesterday, ledger, now=now, timezone_name="UTC", restatement=RULE)
+    assert bool(found) is expected
+
+
 def test_what_was_never_read_is_due_and_force_reads_all() -> None:
     since = DAY - timedelta(days=2)
     ledger = {DAY: _read(timedelta(minutes=1))}
@@ -113,6 +133,28 @@ def test_a_wrong_rule_is_refused(text: str) -> None:
         Restatement.parse(text)
 
 
+@pytest.mark.parametrize(
+    ("minutes", "expected"),
+    [(20, "0:20m,1:2h,7:1d"), (60, "0:1h,1:2h,7:1d"), (90, "0:1h,1:2h,7:1d")],
+)
+def test_today_is_read_at_least_as_often_as_asked_and_other_days_as_ever(
+    minutes: int, expected: str
+) -> None:
+    rule = Restatement.parse("0:1h,1:2h,7:1d").today(timedelta(minutes=minutes))
+    assert rule == Restatement.parse(expected)
+
+
+@pytest.mark.parametrize("ages", ["3:2h", "0:2h,3:2h"])
+def test_today_alone_is_read_more_often_than_a_step_that_other_days_share(ages: str) -> None:
+    asked = Restatement.parse(ages).today(timedelta(hours=1))
+    assert [asked.interval(age) for age in (0, 1, 3, 4)] == [
+        timedelta(hours=1),
+        timedelta(hours=2),
+        timedelta(hours=2),
+        None,
+    ]
+
+
 def test_a_rule_takes_whatever_the_check_of_a_custom_report_lets_pass() -> None:
     report = CustomReport(name="often", fields=("spend",), restatement="0:30s, 3:1.5h,7:0d")
     assert report.restatement is not None
@@ -126,6 +168,21 @@ def test_today_is_the_accounts_own() -> None:
     assert today(late, "America/Los_Angeles") == date(2026, 11, 22)
     assert today(late, "Not/AZone") == date(2026, 11, 22)
     assert today(late, None) == date(2026, 11, 22)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Europe/Berlin", True),
+        ("UTC", True),
+        ("Not/AZone", False),
+        ("", False),
+        (None, False),
+        (7, False),
+    ],
+)
+def test_a_zone_is_known_that_is_named_and_has_a_clock(name: object, expected: bool) -> None:
+    assert is_known_zone(name) is expected
 
 
 def test_a_day_with_a_clock_change_has_23_or_25_hours() -> None:
@@ -146,6 +203,7 @@ def test_a_day_is_final_28_days_after_its_end() -> None:
     [
         (date(2026, 11, 22), date(2023, 10, 23)),
         (date(2026, 3, 31), date(2023, 3, 1)),
+        (date(2026, 10, 31), date(2023, 10, 1)),
         (date(2024, 2, 29), date(2021, 1, 30)),
         (date(2026, 1, 1), date(2022, 12, 2)),
     ],
