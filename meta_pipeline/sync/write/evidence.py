@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from meta_pipeline.warehouse import Totals
+from meta_pipeline.words import times
 
 # Of a day that has only just begun: between two calls its first rows may have come.
 _WHOLE_DAY_PCT = 100
@@ -74,7 +75,7 @@ class Evidence:
 
     @property
     def lasts(self) -> bool:
-        """Whether what is missing or too much has been so for some readings."""
+        """Whether what is missing has been so for some readings, while others came."""
         is_known = 0 < self.gone.rows == self.kept_rows
         return self.returned.rows > 0 and (self.unproven_reads >= PATIENCE or is_known)
 
@@ -91,14 +92,16 @@ class Evidence:
         )
 
     def is_near(self, account: Totals) -> bool:
-        """Whether a refresh of Meta's between two calls explains what was returned."""
+        """Whether a refresh of Meta's between two calls, and rounding, explain what came."""
+        off = {"spend": self.rounding(self.returned), "impressions": 0}
         pairs = [
-            (getattr(self.returned, name), getattr(account, name))
+            (getattr(self.returned, name), getattr(account, name), off[name])
             for name in self.additive
-            if name != "clicks"
+            if name in off
         ]
         return all(
-            abs(one - other) * 100 <= self.moves_pct * max(one, other) for one, other in pairs
+            (abs(one - other) - rounded) * 100 <= self.moves_pct * max(one, other)
+            for one, other, rounded in pairs
         )
 
     def is_nearer(self, account: Totals) -> bool:
@@ -131,13 +134,14 @@ def judge(day: Evidence) -> DayVerdict:
     """What a day comes to. Rows are removed where the account's own row is the sum without them.
 
     A difference that lasts (`PATIENCE`) is taken for Meta's: rows of objects that are gone, which
-    the account's row still counts, stay; rows beyond the account's row go. Silence that lasts is
-    believed where the account's row is silent, too, and what goes with it is said.
+    the account's row still counts, stay; rows beyond the account's row go, if it came. Silence that
+    lasts is believed where the account's row is silent, too, and what goes with it is said.
     """
     verdict = _judged(day)
     if day.is_silent and verdict.removes and verdict.outcome is DayOutcome.PROVEN:
         readings = day.unproven_reads + 1
-        reason = f"all {day.gone.rows} stored rows removed: not one came in {readings} readings"
+        removed = f"{times(day.gone.rows, 'stored row')} removed, all of the day"
+        reason = f"{removed}: not one came in {readings} readings"
         return replace(verdict, reason=reason)
     return verdict
 
@@ -145,7 +149,8 @@ def judge(day: Evidence) -> DayVerdict:
 def _judged(day: Evidence) -> DayVerdict:
     gone = day.gone.rows > 0
     if day.is_silent and gone and day.unproven_reads < PATIENCE:
-        reason = f"Meta answered without a single row; {day.gone.rows} are stored of the day"
+        stored = times(day.gone.rows, "stored row")
+        reason = f"Meta answered without a single row; the day has {stored}"
         return DayVerdict(DayOutcome.CONTRADICTED, reason=reason)
     may_be_empty = day.may_be_empty and not day.stored.rows
     if not (day.additive or day.returned.rows or day.delivered == 0 or may_be_empty):
@@ -178,7 +183,10 @@ def _by_account(day: Evidence, account: Totals) -> DayVerdict:
         return DayVerdict(DayOutcome.OPEN)
     if day.lasts and gone and day.agree(day.stored, account):
         return DayVerdict(DayOutcome.PROVEN)
-    removes = day.lasts and gone and day.is_nearer(account)
+    # What Meta no longer has never comes again: one reading is not enough for rows that were kept
+    # until now, and an account's row that did not come is for none.
+    is_beyond = gone and account.rows > 0 and day.is_nearer(account)
+    removes = is_beyond and day.lasts and day.unproven_reads >= PATIENCE
     return DayVerdict(DayOutcome.CONTRADICTED, removes, difference(day, account))
 
 
@@ -197,7 +205,7 @@ def _without_proof(day: Evidence) -> DayVerdict:
         return DayVerdict(DayOutcome.OPEN)
     reason = "not compared with the account's own row yet"
     if day.gone.rows:
-        reason = f"{day.gone.rows} stored rows did not come again; {reason}"
+        reason = f"{times(day.gone.rows, 'stored row')} did not come again; {reason}"
     return DayVerdict(DayOutcome.DOUBTFUL, reason=reason)
 
 
@@ -210,5 +218,5 @@ def difference(day: Evidence, account: Totals) -> str:
         for name in day.additive
         if name != "spend"
     ]
-    kept = f"; {day.gone.rows} stored rows did not come again" if day.gone.rows else ""
-    return f"{rows.rows} rows with {', '.join(parts)}{kept}"
+    gone = f"; {times(day.gone.rows, 'stored row')} did not come again" if day.gone.rows else ""
+    return f"{times(rows.rows, 'row')} with {', '.join(parts)}{gone}"

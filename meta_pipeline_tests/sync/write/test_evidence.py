@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meta_pipeline.sync.write.evidence import PATIENCE, DayOutcome, Evidence, judge
+from meta_pipeline.sync.write.evidence import PATIENCE, DayOutcome, DayVerdict, Evidence, judge
 from meta_pipeline.warehouse import Totals
 
 COUNTS = st.integers(0, 1_000)
@@ -19,6 +21,29 @@ READS = st.integers(0, 20)
 
 def plus(one: Totals, other: Totals) -> Totals:
     return one - (Totals() - other)
+
+
+PROVEN, CONTRADICTED = DayOutcome.PROVEN, DayOutcome.CONTRADICTED
+DOUBTFUL, OPEN = DayOutcome.DOUBTFUL, DayOutcome.OPEN
+NOTHING = Totals()
+THREE = Totals(3, Decimal("30.00"), 3_000, 30)
+"""What Meta returned of the day, where nothing else is said."""
+ONE = Totals(1, Decimal("10.00"), 1_000, 10)
+
+
+def day(
+    account: Totals | None, returned: Totals = THREE, gone: Totals = NOTHING, **facts: Any
+) -> Evidence:
+    """A day of which some rows came and some that are stored did not."""
+    return Evidence(plus(returned, gone), gone, account, **facts)
+
+
+def says(spend: str = "30.00", impressions: int = 3_000, clicks: int = 30) -> Totals:
+    """The account's own row; as it is, the sum of the three."""
+    return Totals(1, Decimal(spend), impressions, clicks)
+
+
+# -- whatever the numbers are ----------------------------------------------------------------------
 
 
 @given(TOTALS, TOTALS, READS, st.booleans())
@@ -183,3 +208,268 @@ def test_rows_that_did_not_come_again_are_known_only_as_those_that_were_kept(
     young = Evidence(plus(returned, gone), gone, None, kept_rows=kept_rows)
     known = gone.rows == kept_rows
     assert judge(young).outcome is (DayOutcome.OPEN if known else DayOutcome.DOUBTFUL)
+
+
+# -- rule by rule, on both sides of each line ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("account", "outcome"),
+    [
+        (says(), PROVEN),
+        (says("30.02"), PROVEN),
+        (says("29.98"), PROVEN),
+        (says("30.03"), CONTRADICTED),
+        (says("29.97"), CONTRADICTED),
+        (says(impressions=3_001), CONTRADICTED),
+        (says(impressions=2_999), CONTRADICTED),
+        (says(clicks=31), CONTRADICTED),
+    ],
+)
+def test_counts_are_equal_and_amounts_half_a_cent_a_row_apart(
+    account: Totals, outcome: DayOutcome
+) -> None:
+    """Four rows are rounded: the three and the account's own."""
+    verdict = judge(day(account, together=True))
+    assert (verdict.outcome, verdict.removes) == (outcome, False)
+
+
+def test_half_a_unit_is_half_a_yen_where_there_are_no_cents_and_nothing_where_no_row_is() -> None:
+    yen: dict[str, Any] = {"together": True, "half_a_unit": Decimal("0.5")}
+    assert judge(day(says("32"), **yen)).outcome is PROVEN
+    assert judge(day(says("33"), **yen)).outcome is CONTRADICTED
+    assert judge(day(says("0.01", 0, 0), NOTHING, together=True)).outcome is CONTRADICTED
+
+
+def test_only_what_adds_up_is_compared() -> None:
+    """Cells of a breakdown have no clicks of the day."""
+    cells = day(says(clicks=99), together=True, additive=("spend", "impressions"))
+    assert judge(cells) == DayVerdict(PROVEN)
+
+
+@pytest.mark.parametrize(
+    ("gone", "facts", "outcome"),
+    [
+        (NOTHING, {"comparable": True}, PROVEN),
+        (NOTHING, {}, OPEN),
+        (ONE, {"comparable": True}, DOUBTFUL),
+        (ONE, {}, DOUBTFUL),
+    ],
+)
+def test_equal_sums_of_different_times_prove_a_day_that_was_over_and_take_no_row(
+    gone: Totals, facts: dict[str, Any], outcome: DayOutcome
+) -> None:
+    verdict = judge(day(says(), gone=gone, **facts))
+    assert (verdict.outcome, verdict.removes) == (outcome, False)
+
+
+@pytest.mark.parametrize(
+    ("account", "facts", "outcome"),
+    [
+        (None, {}, OPEN),
+        (None, {"settled": True}, DOUBTFUL),
+        (None, {"unproven_reads": 1}, DOUBTFUL),
+        (None, {"unproven_reads": 1, "waits": True}, OPEN),
+        (None, {"gone": ONE}, DOUBTFUL),
+        (None, {"gone": ONE, "kept_rows": 1}, OPEN),
+        (None, {"gone": ONE, "kept_rows": 2}, DOUBTFUL),
+        (None, {"returned": NOTHING, "gone": ONE, "kept_rows": 1}, DOUBTFUL),
+        (says(impressions=3_001), {}, DOUBTFUL),
+        (says(impressions=3_001), {"account_first": False}, OPEN),
+        (says(impressions=2_999), {}, OPEN),
+        (says("30.02"), {}, OPEN),
+        (says("30.03"), {}, DOUBTFUL),
+        (says("29.00"), {}, OPEN),
+        (says("0.01", 0, 0), {"returned": NOTHING}, DOUBTFUL),
+    ],
+)
+def test_the_accounts_row_is_asked_for_where_rows_are_missing_or_less_than_it_said_or_it_is_time(
+    account: Totals | None, facts: dict[str, Any], outcome: DayOutcome
+) -> None:
+    verdict = judge(day(account, **facts))
+    assert (verdict.outcome, verdict.removes) == (outcome, False)
+
+
+@pytest.mark.parametrize(
+    ("account", "outcome"),
+    [
+        (says(), PROVEN),
+        (says(impressions=3_150), OPEN),
+        (says(impressions=3_158), CONTRADICTED),
+        (says(impressions=2_850), OPEN),
+        (says(impressions=2_849), CONTRADICTED),
+        (says("31.60"), OPEN),
+        (says("31.61"), CONTRADICTED),
+        (says("31.61", 3_100), CONTRADICTED),
+        (says(clicks=99), OPEN),
+    ],
+)
+def test_what_may_have_come_between_two_calls_contradicts_nothing_and_proves_nothing(
+    account: Totals, outcome: DayOutcome
+) -> None:
+    """A twentieth of the larger one and, of amounts, the rounding; clicks come when they come."""
+    moving = day(account, together=True, moves_pct=5)
+    assert judge(moving).outcome is outcome
+    assert not judge(replace(moving, unproven_reads=PATIENCE)).removes
+
+
+def test_amounts_that_are_rounded_to_nothing_are_near_while_the_day_moves() -> None:
+    """A thousand cells of 0.4 yen each, and 400 yen in all."""
+    cells, half_a_yen = Totals(1_000, Decimal(0), 10_000, 0), Decimal("0.5")
+    moving = day(says("400", 10_100), cells, together=True, moves_pct=5, half_a_unit=half_a_yen)
+    assert judge(moving).outcome is OPEN
+    assert judge(replace(moving, half_a_unit=Decimal("0.005"))).outcome is CONTRADICTED
+
+
+def test_the_first_rows_may_come_between_two_calls_only_when_the_day_has_just_begun() -> None:
+    begun = day(says("0.00", 0, 2), NOTHING, together=True, moves_pct=100)
+    assert judge(begun).outcome is OPEN
+    assert judge(replace(begun, account=says())).outcome is OPEN
+    assert judge(replace(begun, moves_pct=99)).outcome is CONTRADICTED
+
+
+@pytest.mark.parametrize(
+    ("facts", "outcome"),
+    [
+        ({"unproven_reads": 2}, CONTRADICTED),
+        ({"unproven_reads": 3}, PROVEN),
+        ({"kept_rows": 1}, PROVEN),
+        ({"kept_rows": 2}, CONTRADICTED),
+        ({"unproven_reads": 9, "gone": THREE, "returned": NOTHING}, CONTRADICTED),
+        ({"kept_rows": 3, "gone": THREE, "returned": NOTHING}, CONTRADICTED),
+        ({"unproven_reads": 9, "gone": NOTHING, "returned": plus(THREE, THREE)}, CONTRADICTED),
+    ],
+)
+def test_rows_that_the_account_still_counts_stay_after_the_third_reading_if_others_come(
+    facts: dict[str, Any], outcome: DayOutcome
+) -> None:
+    missing = {"returned": THREE - ONE, "gone": ONE} | facts
+    assert judge(day(says(), together=True, **missing)).outcome is outcome
+    assert not judge(day(says(), together=True, **missing)).removes
+
+
+SEEN = Totals(1, Decimal(0), 1_000, 0)
+"""A row that was only looked at: spend and clicks are the same without it."""
+
+
+@pytest.mark.parametrize(
+    ("account", "gone", "removes"),
+    [
+        (says(impressions=3_499), SEEN, True),
+        (says(impressions=3_500), SEEN, False),
+        (says(impressions=3_501), SEEN, False),
+        (says("30.00", 3_499, 31), Totals(1, Decimal(0), 1_000, 1), False),
+        (says("34.99", 3_499, 34), ONE, True),
+        (says("35.00", 3_499, 35), ONE, True),
+        (says("35.01", 3_499, 34), ONE, False),
+        (says(impressions=3_499), Totals(1), False),
+    ],
+)
+def test_rows_beyond_the_accounts_own_go_if_the_others_are_nearer_to_it(
+    account: Totals, gone: Totals, removes: bool
+) -> None:
+    """Nearer in one number at least, and farther in none; the day stays contradicted."""
+    beyond = day(account, gone=gone, together=True, unproven_reads=3)
+    assert (judge(beyond).outcome, judge(beyond).removes) == (CONTRADICTED, removes)
+    assert not judge(replace(beyond, unproven_reads=2)).removes, "this does not last yet"
+    assert not judge(replace(beyond, unproven_reads=2, kept_rows=1)).removes, "nor does this"
+
+
+@given(TOTALS, TOTALS, READS, st.integers(0, 20))
+def test_an_accounts_row_that_did_not_come_takes_no_row_while_others_come(
+    returned: Totals, gone: Totals, reads: int, kept_rows: int
+) -> None:
+    """It may have been left out as well, and rows that Meta no longer has never come again."""
+    silent = day(NOTHING, returned, gone, together=True, unproven_reads=reads, kept_rows=kept_rows)
+    assert silent.returned.rows > 0
+    assert not judge(silent).removes or judge(silent).outcome is PROVEN
+
+
+def test_a_day_that_lost_all_its_rows_keeps_them_while_the_account_has_any() -> None:
+    """Even if nothing is nearer to what the account's row says than all that is stored."""
+    lost = day(says("1.00", 100, 1), NOTHING, THREE, together=True, unproven_reads=9)
+    assert (judge(lost).outcome, judge(lost).removes) == (CONTRADICTED, False)
+
+
+@pytest.mark.parametrize(
+    ("facts", "outcome"),
+    [
+        ({}, PROVEN),
+        ({"gone": ONE}, PROVEN),
+        ({"returned": NOTHING}, PROVEN),
+        ({"returned": NOTHING, "delivered": 1}, CONTRADICTED),
+        ({"returned": NOTHING, "delivered": 1, "may_be_empty": True}, PROVEN),
+        ({"returned": NOTHING, "delivered": 1, "may_be_empty": True, "gone": ONE}, CONTRADICTED),
+        ({"returned": NOTHING, "delivered": None}, OPEN),
+        ({"returned": NOTHING, "delivered": None, "settled": True}, DOUBTFUL),
+        ({"delivered": 1}, PROVEN),
+    ],
+)
+def test_rows_that_do_not_add_up_are_believed_as_they_come_and_none_where_nothing_was_delivered(
+    facts: dict[str, Any], outcome: DayOutcome
+) -> None:
+    verdict = judge(day(None, additive=(), **facts))
+    assert (verdict.outcome, verdict.removes) == (outcome, outcome is PROVEN and "gone" in facts)
+
+
+def test_cells_of_older_days_may_be_empty_but_not_short() -> None:
+    old = day(says(), NOTHING, together=True, may_be_empty=True)
+    assert judge(old) == DayVerdict(PROVEN)
+    assert judge(replace(old, stored=THREE - ONE)).outcome is CONTRADICTED
+    assert judge(replace(old, stored=ONE, gone=ONE)).outcome is CONTRADICTED
+
+
+# -- what people are told --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("evidence", "verdict"),
+    [
+        (
+            day(says("1250.5", 13_000, 31), together=True),
+            "3 rows with 30.00 of 1,250.50 spent, 3,000 of 13,000 impressions, 30 of 31 clicks",
+        ),
+        (
+            day(
+                says("12.00", 1_000, 9), ONE, ONE, together=True, additive=("spend", "impressions")
+            ),
+            (
+                "1 row with 10.00 of 12.00 spent, 1,000 of 1,000 impressions; "
+                "1 stored row did not come again"
+            ),
+        ),
+        (day(None, settled=True), "not compared with the account's own row yet"),
+        (
+            day(None, gone=THREE),
+            "3 stored rows did not come again; not compared with the account's own row yet",
+        ),
+        (
+            day(None, NOTHING, additive=(), delivered=1_234),
+            "0 rows, and the account's own have 1,234 impressions",
+        ),
+        (
+            day(NOTHING, NOTHING, ONE, together=True, is_silent=True, unproven_reads=2),
+            "Meta answered without a single row; the day has 1 stored row",
+        ),
+    ],
+)
+def test_what_is_not_proven_says_what_is_missing(evidence: Evidence, verdict: str) -> None:
+    assert judge(evidence).reason == verdict
+    assert not judge(evidence).is_told
+
+
+def test_rows_that_go_by_silence_alone_are_told_and_those_that_others_outlive_are_not() -> None:
+    silent = day(NOTHING, NOTHING, THREE, together=True, is_silent=True, unproven_reads=3)
+    why = "3 stored rows removed, all of the day: not one came in 4 readings"
+    assert judge(silent) == DayVerdict(PROVEN, removes=True, reason=why)
+    assert judge(silent).is_told
+    for quiet in (
+        day(says(), gone=ONE, together=True, unproven_reads=3),
+        day(NOTHING, NOTHING, THREE, together=True, unproven_reads=3),
+    ):
+        assert judge(quiet) == DayVerdict(PROVEN, removes=True)
+        assert not judge(quiet).is_told
+    unread = replace(silent, account=None)
+    assert (judge(unread).outcome, judge(unread).removes) == (DOUBTFUL, False)
+    nothing_stored = day(NOTHING, NOTHING, together=True, is_silent=True)
+    assert judge(nothing_stored) == DayVerdict(PROVEN)
