@@ -66,12 +66,12 @@ class Choice:
 
     picks: tuple[Pick, ...]
     skipped: Skipped
-    cursor: str | None = None
-    next_at: datetime | None = None
-    next_account: str | None = None
+    cursor: str | None
+    next_at: datetime | None
+    next_account: str | None
     # Whether there are accounts due, all of which lack what never came: their newest days, or the
     # days before them.
-    is_fill: bool = False
+    is_fill: bool
 
 
 def choose(

@@ -21,7 +21,7 @@ def _tests(room: str, *names: str) -> tuple[str, ...]:
 
 
 _GOVERNOR = _tests("governor", "decision", "meters", "cost", "days")
-_FLEET = _tests("fleet", "choose", "order", "batch", "replay")
+_FLEET = _tests("fleet", "turns", "choose", "order", "batch", "replay")
 
 _PLANS = _tests("sync/plan", "plan", "report_plans", "recommendation_plans")
 
