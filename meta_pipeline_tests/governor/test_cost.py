@@ -50,6 +50,37 @@ def test_a_shape_is_read_from_the_words_of_the_log() -> None:
     assert QueryShape.of_words("insights_ad", "plain days=").key == "insights account total"
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "words", "shape"),
+    [
+        ("campaigns_list", "fields=12", QueryShape()),
+        ("insights_ad", "days=", QueryShape(insights=True)),
+        ("insights_ad", "days=week where=age=18 daily", QueryShape(insights=True, days=1)),
+    ],
+)
+def test_words_that_say_nothing_of_the_shape_leave_one_plain_day(
+    endpoint: str, words: str, shape: QueryShape
+) -> None:
+    assert QueryShape.of_words(endpoint, words) == shape
+
+
+@pytest.mark.parametrize(
+    ("shape", "key"),
+    [
+        (QueryShape(), "entity"),
+        (QueryShape(days=90), "entity"),
+        (QueryShape(insights=True, days=89), "insights account total"),
+        (QueryShape(insights=True, days=90), "insights account total long"),
+        (
+            QueryShape(True, "ad", ("age", "gender"), ("action_device", "action_type"), True, 91),
+            "insights ad daily long by age,gender actions by action_device,action_type",
+        ),
+    ],
+)
+def test_what_costs_alike_has_one_key(shape: QueryShape, key: str) -> None:
+    assert shape.key == key
+
+
 def test_few_observations_change_nothing_and_many_outweigh_the_guess() -> None:
     assert blend(5, 1, 9) == 5
     assert blend(5, 1, 10) == pytest.approx(110 / 30)
@@ -79,3 +110,25 @@ def test_the_budget_names_who_is_short() -> None:
     free = BudgetState.of_day("act_1", UTC, now)
     assert free.refusal(1e12) is None
     assert free.account.left == math.inf
+    assert (free.account.used, free.app.used) == (0, 0)
+
+
+def test_a_budget_that_was_overrun_has_nothing_left_and_not_less() -> None:
+    now = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    state = BudgetState.of_day("act_1", UTC, now, account_limit=100, account_used=130)
+    assert state.account.left == 0
+    assert not state.account.fits(0)
+
+
+def test_of_two_that_are_short_the_one_that_resets_last_is_named() -> None:
+    """Until then the plan has to wait; each resets at its own midnight."""
+    now, tokyo = datetime(2026, 11, 22, 12, tzinfo=UTC), ZoneInfo("Asia/Tokyo")
+    for account_zone, app_zone, name in ((UTC, tokyo, "act_1"), (tokyo, UTC, "the app")):
+        state = BudgetState.of_day(
+            "act_1", account_zone, now, account_limit=1, app_limit=1, app_zone=app_zone
+        )
+        short = state.refusal(2)
+        assert short is not None
+        assert (short.name, short.resets_at) == (name, datetime(2026, 11, 23, tzinfo=UTC))
+    one_zone = BudgetState.of_day("act_1", tokyo, now)
+    assert one_zone.app.resets_at == one_zone.account.resets_at
