@@ -10,7 +10,8 @@ import pytest
 
 from meta_pipeline import metrics
 from meta_pipeline.copilot import Answer, Outcome
-from meta_pipeline.copilot.tools import Tools
+from meta_pipeline.copilot.days import Range
+from meta_pipeline.copilot.tools import GivenDays, Tools
 from meta_pipeline.metrics.answers.exchange import load_rates
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, Rows, ago
@@ -39,16 +40,25 @@ def changed(postgres: TestPostgres) -> Iterator[Tools]:
 
 def wanted(*names: str, account: str | None = None, **options: Any) -> dict[str, Any]:
     given: dict[str, Any] = dict.fromkeys(("level", "by", "currency"))
-    given |= {"metrics": names, "date_range": SINCE, "filters": {}, "attribution": "default"}
+    given |= {"metrics": names, "filters": {}, "attribution": "default"}
     return given | {"accounts": account and [account]} | options
 
 
-def compared(tools: Tools, *names: str, before: Any = BEFORE, **options: Any) -> Answer:
-    return tools.compare_periods(wanted(*names, **options), before, None, 50)
+def compared(
+    tools: Tools, *names: str, days: Range = SINCE, before: Range = BEFORE, **options: Any
+) -> Answer:
+    return tools.compare_periods(wanted(*names, **options), given(days, before), None, 50)
 
 
-def explained(tools: Tools, name: str, before: Any = BEFORE, **options: Any) -> Answer:
-    return tools.explain_change(wanted(name, **options), before, None, 50)
+def explained(
+    tools: Tools, name: str, days: Range = SINCE, before: Range = BEFORE, **options: Any
+) -> Answer:
+    return tools.explain_change(wanted(name, **options), given(days, before), None, 50)
+
+
+def given(days: Range, before: Range) -> GivenDays:
+    (since, until), (before_since, before_until) = days, before
+    return GivenDays(since=since, until=until, before_since=before_since, before_until=before_until)
 
 
 @pytest.mark.parametrize("by", [None, [], ["account"], ["campaign"]])
@@ -70,7 +80,7 @@ def test_accounts_that_stayed_in_their_currency_are_compared_beside_one_that_did
     changed: Tools,
 ) -> None:
     for days, other, by in ((SINCE, BEFORE, ["account"]), (BEFORE, SINCE, ["campaign"])):
-        found = compared(changed, "spend", by=by, date_range=days, before=other)
+        found = compared(changed, "spend", by=by, days=days, before=other)
         of = {row["account_id"]: row for row in found.rows if row["spend"]}
         assert (of[ACCOUNT]["spend_before"], of[ACCOUNT]["spend_change"]) == (30, 0)
         assert of[OTHER]["spend_before"]
@@ -109,7 +119,7 @@ def test_a_change_from_one_currency_to_another_is_not_explained(changed: Tools) 
 def test_a_change_is_told_in_the_currency_that_is_stored(changed: Tools) -> None:
     earlier, later = (ago(9), ago(7)), (ago(0), ago(0))
     for days, before, change in ((BEFORE, earlier, 3000), (later, BEFORE, -3000)):
-        found = explained(changed, "spend", account=OTHER, date_range=days, before=before)
+        found = explained(changed, "spend", account=OTHER, days=days, before=before)
         assert found.provenance is not None
         assert (float(found.asked["change"]), found.provenance.currency) == (change, "JPY")
 
