@@ -5,6 +5,7 @@ Times are minutes, seen from now: those of the state lie behind, those of the tu
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -276,7 +277,23 @@ def test_a_run_has_as_many_accounts_as_are_allowed_it() -> None:
 def test_the_key_of_a_run_names_its_newest_turn() -> None:
     fleet = [aged(1, minutes=31, **HIGH), aged(2, minutes=40, **HIGH)]
     (run,) = batches(choose(fleet, NOW, limit=2).picks, 1)
-    assert run.run_key.startswith("2_accounts:20260318T0859:")
+    assert re.fullmatch("2_accounts:20260318T0859:[0-9a-f]{16}", run.run_key)
+
+
+def test_what_finds_no_run_is_what_waits_least() -> None:
+    fleet = [
+        aged(1, minutes=300, **HIGH),
+        aged(2, minutes=300, **HIGH | {"entities_synced_at": ago(220)}),
+        # Found to be fresh since, which is why they wait for less.
+        aged(3, minutes=300, last_attempt_at=ago(200), **HIGH),
+        aged(4, minutes=300, last_attempt_at=ago(180), **HIGH),
+    ]
+    picks = choose(fleet, NOW, Policy.PRIORITY, limit=9).picks
+    runs = batches(picks, 2, replace(SHORT, accounts_per_run=2))
+    assert [(run.account_ids, run.parts, run.newest_days) for run in runs] == [
+        (("act_1", "act_3"), BOTH, None),
+        (("act_2",), NUMBERS, None),
+    ]
 
 
 def test_who_is_late_by_more_than_three_hours_has_half_of_the_places_and_never_the_first() -> None:
