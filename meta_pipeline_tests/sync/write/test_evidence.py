@@ -333,6 +333,7 @@ def test_the_first_rows_may_come_between_two_calls_only_when_the_day_has_just_be
     [
         ({"unproven_reads": 2}, CONTRADICTED),
         ({"unproven_reads": 3}, PROVEN),
+        ({"unproven_reads": 3, "gone": THREE - ONE, "returned": ONE}, PROVEN),
         ({"kept_rows": 1}, PROVEN),
         ({"kept_rows": 2}, CONTRADICTED),
         ({"unproven_reads": 9, "gone": THREE, "returned": NOTHING}, CONTRADICTED),
