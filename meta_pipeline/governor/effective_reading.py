@@ -20,12 +20,12 @@ class EffectiveReading:
     stops_mattering_at: datetime
     # Set while no call may be made: a block until Meta's own time, or usage at its stop until it
     # is forecast to have fallen enough.
-    resumes_at: datetime | None = None
+    resumes_at: datetime | None
     # It was stopped when last seen: one call has to look before many follow.
-    is_guess: bool = False
+    is_guess: bool
     # Set on an insights meter over its skip threshold: when it is forecast below.
-    eases_at: datetime | None = None
+    eases_at: datetime | None
     # What Meta surely frees; 0 where nobody can know.
-    freeing_pct_per_second: float = 0.0
+    freeing_pct_per_second: float
     # What one of our calls was seen to move it by.
-    cost_pct: float = 0.0
+    cost_pct: float

@@ -123,6 +123,43 @@ def test_what_is_not_critical_waits_as_a_whole() -> None:
     assert later.may_call, "80 % is under 60 % sixteen minutes later"
 
 
+def test_it_waits_for_the_meter_that_eases_last() -> None:
+    of_account = reading(61, "", scope="insights_account")
+    of_app = UsageReading("insights_app", "app", "", 75, NOW)
+    waiting = decision(of_account, of_app, needs=Needs(critical=False))
+    alone = decision(of_app, needs=Needs(critical=False)).until
+    assert (waiting.until, waiting.reading) == (alone, of_app)
+    assert alone is not None
+    assert alone > NOW + minutes(10)
+
+
+@pytest.mark.parametrize(
+    ("pct", "after", "pace", "usage"),
+    [
+        (10, 0, "goes:", "10 % (read 14:20)"),
+        (51, 0, "goes slower, 4 calls at once, 0.2 s apart, because", "51 % (read 14:20)"),
+        (55, 0, "goes slower, 3 calls at once, 1.5 s apart, because", "55 % (read 14:20)"),
+        (65, 0, "goes slower, one call at a time, 13.5 s apart, because", "65 % (read 14:20)"),
+        (61, 0.5, "goes slower, 2 calls at once, 5.0 s apart, because", "61 % (read 14:20)"),
+        (
+            *(61, 2, "goes slower, 3 calls at once, 3.7 s apart, because"),
+            "61 % (read 14:20, about 59 % now)",
+        ),
+    ],
+)
+def test_a_pace_is_told_with_the_usage_it_comes_from(
+    pct: float, after: float, pace: str, usage: str
+) -> None:
+    told = decision(reading(pct), after=after).reason
+    assert told == f"act_1 {pace} ads_insights is at {usage}"
+
+
+def test_of_several_meters_the_one_nearest_to_its_own_stop_is_told() -> None:
+    app = UsageReading("app", "app", "", 70, NOW)
+    assert "ads_insights is at 65 %" in decision(app, reading(65)).reason
+    assert "the app is at 70 %" in decision(app, reading(60)).reason
+
+
 def test_other_accounts_go_on() -> None:
     assert decision(reading(100, regain_at=NOW + minutes(5)), account_id="act_2").may_call
 
